@@ -2,6 +2,7 @@ package verity
 
 import (
 	"fmt"
+	"github.com/bootc-go/bootc/internal/testtool"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,7 @@ func TestSumAgreesWithFsverity(t *testing.T) {
 				if err := os.WriteFile(name, data, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				out, err := exec.Command("fsverity", "digest", "--compact", "--hash-alg="+alg.String(), name).Output()
+				out, err := exec.Command(testtool.Path(t, "fsverity"), "digest", "--compact", "--hash-alg="+alg.String(), name).Output()
 				if err != nil {
 					t.Fatalf("fsverity (Debian package fsverity): %v", err)
 				}

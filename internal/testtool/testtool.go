@@ -1,0 +1,32 @@
+// Package testtool finds the independent tools that tests compare with.
+package testtool
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Path returns the tool called name: from the bin directory below
+// $BOOTC_TOOLS, where make setup puts what Debian's stable release lacks, or
+// else from $PATH. A missing tool fails the test: a check that did not run has
+// not passed.
+func Path(t testing.TB, name string) string {
+	t.Helper()
+	if dir := os.Getenv("BOOTC_TOOLS"); dir != "" {
+		if p := filepath.Join(dir, "bin", name); executable(p) {
+			return p
+		}
+	}
+	p, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("the tool %s is missing (run make setup): %v", name, err)
+	}
+	return p
+}
+
+func executable(p string) bool {
+	st, err := os.Stat(p)
+	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
+}

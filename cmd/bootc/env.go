@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// env is what a command may touch of the world outside: its streams, the root
+// directory and the environment. Tests hand in their own.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	root           string
+	getenv         func(string) string
+}
+
+// run is main without the process: it runs the command line args and returns
+// its exit status, 0 for success, 2 for a command line that cannot be
+// understood, 1 for all other failures.
+func run(ctx context.Context, e *env, args []string) int {
+	app := e.app()
+	args, err := permute(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, args)
+	}
+	return e.exit(ctx, err)
+}
+
+// exit tells the user of err and maps it to the exit status.
+func (e *env) exit(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	var usage *usageErr
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintf(e.stderr, "bootc: %v\n", err)
+		fmt.Fprintf(e.stderr, "bootc: hint: '%s --help' shows the usage\n", usage.command)
+		return 2
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(e.stderr, "bootc: interrupted")
+		return 1
+	}
+	fmt.Fprintf(e.stderr, "bootc: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintf(e.stderr, "bootc: hint: %s\n", h)
+	}
+	return 1
+}
+
+func (e *env) app() *cli.App {
+	app := &cli.App{
+		Name:            "bootc",
+		Usage:           "make a container image the operating system of a host",
+		HideVersion:     true,
+		Flags:           []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}},
+		HideHelpCommand: true,
+		Reader:          e.stdin,
+		Writer:          e.stdout,
+		ErrWriter:       e.stderr,
+		Commands:        []*cli.Command{e.internalsCommand()},
+		// Errors are printed and mapped to a status in one place, exit.
+		ExitErrHandler: func(*cli.Context, error) {},
+		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				_, err := fmt.Fprintln(e.stdout, "bootc", version())
+				return err
+			}
+			return needSubcommand(c)
+		},
+	}
+	prepare(app.Commands)
+	return app
+}
+
+// prepare gives all commands below the same manners.
+func prepare(cmds []*cli.Command) {
+	for _, c := range cmds {
+		c.HideHelpCommand = true
+		c.OnUsageError = func(cc *cli.Context, err error, _ bool) error {
+			return usageError(cc, "%w", err)
+		}
+		if len(c.Subcommands) > 0 && c.Action == nil {
+			c.Action = needSubcommand
+		}
+		prepare(c.Subcommands)
+	}
+}
+
+// needSubcommand is the action of a command that only groups others.
+func needSubcommand(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageError(c, "unknown command %q", c.Args().First())
+	}
+	return cli.ShowSubcommandHelp(c)
+}
+
+// version is what the build was stamped with, else what Go knows of it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"bootc": func() {
+			e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", getenv: os.Getenv}
+			os.Exit(run(context.Background(), e, os.Args))
+		},
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(ts *testscript.Env) error {
+			// The oracles that make setup unpacks come before the system's.
+			if tools := os.Getenv("BOOTC_TOOLS"); tools != "" {
+				ts.Setenv("PATH", ts.Getenv("PATH")+string(os.PathListSeparator)+tools+"/bin")
+			}
+			return nil
+		},
+	})
+}

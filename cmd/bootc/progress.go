@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/bootc-go/bootc/internal/progress"
+)
+
+// totalTask is the task that sums up the others.
+const totalTask = "total"
+
+// reporter shows progress on standard error: bars on a terminal, a line for
+// what is done elsewhere, nothing if quiet. The caller calls done once the work
+// has ended, however it ended.
+func (e *env) reporter(quiet bool) (report progress.Func, done func()) {
+	if quiet {
+		return nil, func() {}
+	}
+	if f, ok := e.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		b := newBars(f)
+		return b.report, b.close
+	}
+	l := &lines{w: e.stderr}
+	return l.report, func() {}
+}
+
+// lines reports to a log: one line for each task that ended.
+type lines struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lines) report(ev progress.Event) {
+	text := ""
+	switch ev.Kind {
+	case progress.Message:
+		text = ev.Text
+	case progress.Done:
+		text = ev.Text + ": done, " + quantity(ev.Unit, ev.Total)
+	case progress.Reused:
+		text = ev.Text + ": already here"
+	default:
+		return
+	}
+	if ev.Task == totalTask {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(l.w, "bootc: %s\n", text)
+}
+
+// bars draws one bar a running task and one for the sum of bytes.
+type bars struct {
+	mu    sync.Mutex
+	out   *mpb.Progress
+	tasks map[string]*mpb.Bar
+	last  map[string]int64
+	total *mpb.Bar
+}
+
+func newBars(w io.Writer) *bars {
+	return &bars{
+		out:   mpb.New(mpb.WithOutput(w), mpb.WithWidth(80)),
+		tasks: map[string]*mpb.Bar{}, last: map[string]int64{},
+	}
+}
+
+func (b *bars) report(ev progress.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch ev.Kind {
+	case progress.Started:
+		b.start(ev)
+	case progress.Advanced:
+		b.advance(ev)
+	case progress.Done:
+		b.end(ev)
+	case progress.Message:
+		fmt.Fprintf(b.out, "%s\n", ev.Text)
+	}
+}
+
+func (b *bars) start(ev progress.Event) {
+	if b.tasks[ev.Task] != nil || ev.Total == 0 && ev.Task == totalTask {
+		return
+	}
+	opts := []mpb.BarOption{
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-24.24s", ev.Text))),
+		mpb.AppendDecorators(counters(ev), decor.Name(" "), decor.OnComplete(rate(ev), "")),
+	}
+	if ev.Task == totalTask {
+		opts = append(opts, mpb.BarPriority(1<<20))
+	} else {
+		opts = append(opts, mpb.BarRemoveOnComplete())
+	}
+	bar := b.out.AddBar(ev.Total, opts...)
+	b.tasks[ev.Task] = bar
+	if ev.Task == totalTask {
+		b.total = bar
+	}
+}
+
+func counters(ev progress.Event) decor.Decorator {
+	if ev.Unit == progress.Items {
+		return decor.CountersNoUnit("%d / %d")
+	}
+	return decor.Counters(decor.SizeB1000(0), "% .1f / % .1f")
+}
+
+func rate(ev progress.Event) decor.Decorator {
+	if ev.Unit == progress.Items {
+		return decor.AverageSpeed(nil, "%.0f/s")
+	}
+	return decor.AverageSpeed(decor.SizeB1000(0), "% .1f")
+}
+
+func (b *bars) advance(ev progress.Event) {
+	if bar := b.tasks[ev.Task]; bar != nil {
+		bar.SetCurrent(ev.Done)
+	}
+	if b.total != nil && ev.Unit == progress.Bytes && ev.Task != totalTask {
+		b.total.IncrInt64(ev.Done - b.last[ev.Task])
+		b.last[ev.Task] = ev.Done
+	}
+}
+
+func (b *bars) end(ev progress.Event) {
+	ev.Done = ev.Total
+	b.advance(ev)
+	if bar := b.tasks[ev.Task]; bar != nil && ev.Task != totalTask {
+		bar.SetTotal(-1, true)
+		delete(b.tasks, ev.Task)
+	}
+}
+
+// close ends the drawing and leaves the terminal clean.
+func (b *bars) close() {
+	b.mu.Lock()
+	for _, bar := range b.tasks {
+		bar.Abort(true)
+	}
+	b.mu.Unlock()
+	b.out.Wait()
+}
+
+// quantity prints n in its unit: "41.9 MB", "12 items".
+func quantity(u progress.Unit, n int64) string {
+	if u == progress.Items {
+		return fmt.Sprintf("%d", n)
+	}
+	return bytesText(n)
+}
+
+// bytesText prints a number of bytes as people read it: "41.9 MB".
+func bytesText(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n), -1
+	for v >= 1000 && unit < 4 {
+		v, unit = v/1000, unit+1
+	}
+	return fmt.Sprintf("%.1f %cB", v, "kMGTP"[unit])
+}

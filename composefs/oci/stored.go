@@ -1,0 +1,106 @@
+package oci
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/bootc-go/bootc/composefs/repo"
+	"github.com/bootc-go/bootc/composefs/verity"
+)
+
+// configKey is the named reference of a manifest's stream to its config's.
+func configKey(d digest.Digest) string { return "config:" + string(d) }
+
+// stored is a document as a repository has it: a splitstream that holds nothing
+// but one object, and the named references of that stream.
+type stored struct {
+	stream verity.Digest
+	data   []byte
+	refs   map[string]verity.Digest
+}
+
+// lookup reads the document whose stream has the name; it returns nil if there
+// is none, or none that can be relied on.
+func lookup(r *repo.Repo, name string, contentType uint64, want digest.Digest) (*stored, error) {
+	stream, ok, err := r.LookupStream(name)
+	if err != nil || !ok {
+		return nil, err
+	}
+	doc, err := readDocument(r, stream, contentType, want)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a damaged document is as good as none: it will be stored anew
+	}
+	return doc, nil
+}
+
+// readDocument reads the document of a splitstream and compares its content
+// with the digest that names it.
+func readDocument(r *repo.Repo, stream verity.Digest, contentType uint64, want digest.Digest) (*stored, error) {
+	s, err := r.OpenStreamObject(stream)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if t := s.ContentType(); t != contentType {
+		return nil, fmt.Errorf("the stream's content type is %#x, not %#x", t, contentType)
+	}
+	objects := s.ObjectRefs()
+	if len(objects) != 1 {
+		return nil, fmt.Errorf("the stream holds %d objects, not 1", len(objects))
+	}
+	data, err := readObject(r, objects[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := checkDigest(want, data); err != nil {
+		return nil, err
+	}
+	return &stored{stream: stream, data: data, refs: refMap(s.NamedRefs())}, nil
+}
+
+func refMap(refs []repo.NamedRef) map[string]verity.Digest {
+	m := make(map[string]verity.Digest, len(refs))
+	for _, ref := range refs {
+		m[ref.Name] = ref.Digest
+	}
+	return m
+}
+
+// MismatchError is the error of a document whose content is not what its digest
+// says.
+type MismatchError struct{ Want, Got digest.Digest }
+
+// Error names the digest of what is there; who opened the document names the
+// other.
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("the content has the digest %s", e.Got)
+}
+
+func checkDigest(want digest.Digest, data []byte) error {
+	if err := want.Validate(); err != nil {
+		return err
+	}
+	if got := want.Algorithm().FromBytes(data); got != want {
+		return &MismatchError{Want: want, Got: got}
+	}
+	return nil
+}
+
+// readObject reads an object of at most MaxDocument bytes.
+func readObject(r *repo.Repo, d verity.Digest) ([]byte, error) {
+	f, err := r.OpenObject(d)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxDocument+1))
+	if err != nil {
+		return nil, fmt.Errorf("object %s: %w", d, err)
+	}
+	if len(data) > MaxDocument {
+		return nil, fmt.Errorf("object %s: more than %d bytes", d, MaxDocument)
+	}
+	return data, nil
+}

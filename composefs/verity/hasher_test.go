@@ -2,12 +2,13 @@ package verity
 
 import (
 	"fmt"
-	"github.com/bootc-go/bootc/internal/testtool"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bootc-go/bootc/internal/testtool"
 )
 
 // sizes stand around every boundary of the Merkle tree: block, and the number

@@ -2,19 +2,132 @@ package verity
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // What callers branch on.
 var (
-	ErrNotSupported = errors.New("fs-verity is not supported here") // by the kernel or the file system
-	ErrNotEnabled   = errors.New("fs-verity is not enabled")        // on this file
-	ErrBusy         = errors.New("file is open for writing")
+	// ErrNotSupported means that the kernel or the file system lacks fs-verity.
+	ErrNotSupported = errors.New("fs-verity is not supported here")
+	// ErrNotEnabled means that the file could have fs-verity but has not.
+	ErrNotEnabled = errors.New("fs-verity is not enabled")
+	// ErrBusy means that somebody holds the file open for writing.
+	ErrBusy = errors.New("file is open for writing")
 )
 
-// Enable makes the kernel hash f and refuse writing to it from then on. It
-// succeeds if f has fs-verity already.
-func Enable(f *os.File, alg Algorithm) error { return ErrNotSupported }
+// Enable makes the kernel hash f, which is open for reading only, and refuse
+// all writing to its content from then on. It succeeds if f has fs-verity
+// already, with whatever algorithm: [Measure] tells.
+//
+// The kernel refuses while any descriptor in any process can write to the
+// file. A descriptor that this process has closed lives on in a child that was
+// forked meanwhile, until the child's exec. Enable therefore tries again for a
+// quarter of a second before it gives up with ErrBusy. Callers that create the
+// file hold syscall.ForkLock.RLock from opening it for writing until they have
+// closed that descriptor: then no child inherits it and no retry is needed.
+// The lock must not be held longer than that, for it stops all forks.
+func Enable(f *os.File, alg Algorithm) error {
+	if err := systemIoctls.enable(f, alg); err != nil {
+		return fmt.Errorf("cannot enable fs-verity on %s: %w", f.Name(), err)
+	}
+	return nil
+}
 
-// Measure asks the kernel for the digest of f.
-func Measure(f *os.File) (Digest, error) { return Digest{}, ErrNotSupported }
+// Measure asks the kernel for the digest of f. It is no proof of what reading f
+// gives on a kernel that the caller does not trust.
+func Measure(f *os.File) (Digest, error) {
+	d, err := systemIoctls.measure(f)
+	if err != nil {
+		return Digest{}, fmt.Errorf("cannot measure %s: %w", f.Name(), err)
+	}
+	return d, nil
+}
+
+// ioctls is the kernel as far as fs-verity goes.
+type ioctls struct {
+	call  func(fd, request uintptr, arg unsafe.Pointer) error
+	sleep func(time.Duration)
+}
+
+var systemIoctls = &ioctls{call: ioctl, sleep: time.Sleep}
+
+func ioctl(fd, request uintptr, arg unsafe.Pointer) error {
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, request, uintptr(arg))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+			continue
+		}
+		return errno
+	}
+}
+
+// enableTries and firstPause give 1+2+4+...+128 ms.
+const (
+	enableTries = 9
+	firstPause  = time.Millisecond
+)
+
+func (k *ioctls) enable(f *os.File, alg Algorithm) error {
+	arg := unix.FsverityEnableArg{Version: 1, Hash_algorithm: uint32(alg), Block_size: BlockSize}
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := k.on(f, unix.FS_IOC_ENABLE_VERITY, unsafe.Pointer(&arg))
+		switch {
+		case err == nil, errors.Is(err, unix.EEXIST):
+			return nil
+		case !errors.Is(err, unix.ETXTBSY):
+			return classify(err)
+		case try == enableTries:
+			return fmt.Errorf("%w: %w", ErrBusy, err)
+		}
+		k.sleep(pause)
+		pause *= 2
+	}
+}
+
+// measurement is struct fsverity_digest with room for the longest digest.
+type measurement struct {
+	unix.FsverityDigest
+	sum [64]byte
+}
+
+func (k *ioctls) measure(f *os.File) (Digest, error) {
+	m := measurement{FsverityDigest: unix.FsverityDigest{Size: 64}}
+	if err := k.on(f, unix.FS_IOC_MEASURE_VERITY, unsafe.Pointer(&m)); err != nil {
+		return Digest{}, classify(err)
+	}
+	if int(m.Size) > len(m.sum) || m.Algorithm > 255 {
+		return Digest{}, fmt.Errorf("the kernel answers with algorithm %d and %d bytes", m.Algorithm, m.Size)
+	}
+	return FromBytes(Algorithm(m.Algorithm), m.sum[:m.Size])
+}
+
+// on calls the ioctl on f while nobody can close it.
+func (k *ioctls) on(f *os.File, request uintptr, arg unsafe.Pointer) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var callErr error
+	err = conn.Control(func(fd uintptr) { callErr = k.call(fd, request, arg) })
+	return errors.Join(err, callErr)
+}
+
+// classify adds the sentinel that fits the error of a fs-verity ioctl.
+func classify(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("%w: %w", ErrNotSupported, err)
+	case errors.Is(err, unix.ENODATA):
+		return fmt.Errorf("%w: %w", ErrNotEnabled, err)
+	}
+	return err
+}

@@ -1,0 +1,58 @@
+# Everything a developer or CI does is a target here; "make help" lists them.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+GOLANGCI_LINT_VERSION := v2.15.0
+TAGS     := containers_image_openpgp
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 30s
+BENCH    ?= full
+PKG      ?= ./...
+TESTARGS ?=
+
+export CGO_ENABLED := 0
+export GOFLAGS     := -tags=$(TAGS) -buildvcs=false
+export BOOTC_TOOLS := $(CURDIR)/build/tools
+export GOLANGCI_LINT_VERSION
+
+LINTER := $(BOOTC_TOOLS)/bin/golangci-lint
+
+.PHONY: setup build test race lint fmt generate bench fuzz demo clean help
+
+setup: ## install the Debian packages and tools that build, tests and bench need (root)
+	@scripts/setup.sh
+
+build: ## build the static binary bin/bootc
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/bootc ./cmd/bootc
+
+test: ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
+	@go run ./internal/testrun $(TESTARGS) $(PKG)
+
+race: ## run all tests under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 go run ./internal/testrun -race $(TESTARGS) $(PKG)
+
+lint: ## check style, the import diagram, generated files and scripts
+	@scripts/lint.sh
+
+fmt: ## format the sources as lint wants them
+	$(LINTER) fmt
+
+generate: ## make generated files anew
+	go generate ./...
+
+bench: build ## measure against the peers; BENCH=quick is a smoke test
+	go build -o build/bench/bench ./bench
+	build/bench/bench -bootc bin/bootc -mode $(BENCH) $(BENCHARGS)
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh $(PKG)
+
+demo: build ## pull a small image into a new repository and mount it
+	@scripts/demo.sh
+
+clean: ## remove what was built; tools and test caches stay (rm -r build for those)
+	rm -rf bin build/bench
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// event is one line of "go test -json" (see "go doc test2json").
+type event struct {
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64 // seconds
+}
+
+// summary counts tests and prints what a reader needs to see. Every test and
+// subtest counts once.
+type summary struct {
+	out     io.Writer
+	output  map[string][]string // of each test that has not ended yet
+	broken  map[string]bool     // packages with a failed test
+	skips   []string
+	passed  int
+	failed  int
+	skipped int
+}
+
+func newSummary(out io.Writer) *summary {
+	return &summary{out: out, output: map[string][]string{}, broken: map[string]bool{}}
+}
+
+// read takes events until EOF.
+func (s *summary) read(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			s.line(line)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("cannot read the output of go test: %w", err)
+		}
+	}
+}
+
+// line takes one event. What is not JSON comes from the go command itself and
+// is shown as it is.
+func (s *summary) line(line []byte) {
+	var e event
+	if json.Unmarshal(line, &e) != nil {
+		fmt.Fprintf(s.out, "%s", line)
+		return
+	}
+	switch {
+	case e.Action == "build-output":
+		fmt.Fprint(s.out, e.Output)
+	case e.Test == "":
+		s.packageEvent(e)
+	default:
+		s.testEvent(e)
+	}
+}
+
+func (s *summary) packageEvent(e event) {
+	switch e.Action {
+	case "output":
+		s.keep(e)
+	case "fail":
+		s.dumpPackage(e.Package)
+		fmt.Fprintf(s.out, "FAIL %s %.1fs\n", e.Package, e.Elapsed)
+		if !s.broken[e.Package] {
+			s.failed++ // no test did: the build, TestMain, a panic or the time limit
+		}
+	case "pass":
+		delete(s.output, key(e))
+		fmt.Fprintf(s.out, "ok   %s %.1fs\n", e.Package, e.Elapsed)
+	case "skip": // the package has no tests
+		delete(s.output, key(e))
+	}
+}
+
+func (s *summary) testEvent(e event) {
+	switch e.Action {
+	case "output":
+		s.keep(e)
+		return
+	case "pass":
+		s.passed++
+	case "fail":
+		s.failed++
+		s.broken[e.Package] = true
+		s.dump(key(e))
+	case "skip":
+		s.skipped++
+		s.skips = append(s.skips, e.Package+" "+e.Test+": "+s.reason(e))
+	default:
+		return
+	}
+	delete(s.output, key(e))
+}
+
+func key(e event) string { return e.Package + " " + e.Test }
+
+func (s *summary) keep(e event) { s.output[key(e)] = append(s.output[key(e)], e.Output) }
+
+// dump prints what the test or package of that key said.
+func (s *summary) dump(key string) {
+	for _, text := range s.output[key] {
+		fmt.Fprint(s.out, text)
+	}
+	delete(s.output, key)
+}
+
+// dumpPackage prints what a failed package said, and what those of its tests
+// said that never ended.
+func (s *summary) dumpPackage(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(s.output)) {
+		if strings.HasPrefix(key, pkg+" ") {
+			s.dump(key)
+		}
+	}
+}
+
+// reason is what a skipped test said, on one line.
+func (s *summary) reason(e event) string {
+	var words []string
+	for _, text := range s.output[key(e)] {
+		if !strings.HasPrefix(text, "=== ") && !strings.HasPrefix(strings.TrimSpace(text), "--- ") {
+			words = append(words, strings.TrimSpace(text))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// close prints the skipped tests and the count.
+func (s *summary) close() {
+	for _, skip := range s.skips {
+		fmt.Fprintln(s.out, "SKIP", skip)
+	}
+	fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
+}

@@ -1,0 +1,61 @@
+#!/bin/bash
+# What "make lint" runs: every check goes to its end, so that one run shows all
+# that is wrong.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+linter=$BOOTC_TOOLS/bin/golangci-lint
+failed=()
+
+# check runs one named check and remembers its failure.
+check() {
+	local name=$1 start=$SECONDS
+	shift
+	"$@" || failed+=("$name")
+	echo "lint: $name took $((SECONDS - start)) s" >&2
+}
+
+# state is what of the work tree differs from the last commit.
+state() { git status --porcelain && git diff; }
+
+# generated compares the work tree before and after generating: in a clean clone
+# that is "git diff --exit-code", in a dirty one it sees only what changed now.
+generated() {
+	local before after
+	before=$(state)
+	make -s generate
+	after=$(state)
+	[ "$before" = "$after" ] && return
+	echo "lint: generated files are not up to date: run 'make generate' and commit" >&2
+	diff <(echo "$before") <(echo "$after") | head -n 40 >&2
+	return 1
+}
+
+scripts_ok() {
+	local files
+	mapfile -t files < <(git ls-files 'scripts/*.sh' .ci/run)
+	shellcheck -S warning "${files[@]}"
+}
+
+# fragments checks the first line of each changelog fragment.
+fragments() {
+	local f bad=0
+	for f in changelog/unreleased/*; do
+		[ -e "$f" ] || continue
+		head -n 1 "$f" | grep -qE '^(Bugfix|Change|Enhancement|Security): [A-Z`].*[^.]$' && continue
+		echo "lint: $f: the first line must read 'Enhancement: Sentence without full stop'" >&2
+		bad=1
+	done
+	return $bad
+}
+
+check golangci-lint "$linter" run
+check vet go vet ./...
+check modules go mod tidy -diff
+check import-diagram scripts/lint-selftest.sh
+check generate generated
+check shell scripts_ok
+check changelog fragments
+
+[ ${#failed[@]} = 0 ] && exit
+echo "lint: failed: ${failed[*]}" >&2
+exit 1

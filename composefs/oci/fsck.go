@@ -234,11 +234,9 @@ func (c *checker) read(what string, stream verity.Digest, contentType uint64, d 
 // checkImages checks that the EROFS images are there; the repository's own
 // check has read them.
 func (c *checker) checkImages(refs map[string]verity.Digest) {
-	for _, key := range slices.Sorted(maps.Keys(refs)) {
-		if !isImageKey(key) {
-			continue
-		}
-		d := refs[key]
+	images := imagesOf(refs)
+	for _, key := range slices.Sorted(maps.Keys(images)) {
+		d := images[key]
 		ok, err := c.repo.HasImage(d)
 		if err == nil && !ok {
 			err = ErrNotFound

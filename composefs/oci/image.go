@@ -32,25 +32,11 @@ type Image struct {
 	Config       *Config // nil for an artifact
 
 	Layers []Layer // bottom first
-
-	images map[string]verity.Digest // by the keys of keys.go and others that begin so
+	Images         // made of the layers
 }
 
 // IsContainer reports whether the image has a file system, as artifacts have not.
 func (i *Image) IsContainer() bool { return i.Manifest.IsContainer() }
-
-// Image returns the EROFS image of the plain file system, if it was made.
-func (i *Image) Image() (verity.Digest, bool) {
-	d, ok := i.images[imageKey]
-	return d, ok
-}
-
-// BootImage returns the EROFS image to boot that was made with the extended
-// attributes x, if there is one.
-func (i *Image) BootImage(x Xattrs) (verity.Digest, bool) {
-	d, ok := i.images[bootKey(x)]
-	return d, ok
-}
 
 // LayerStreams returns the streams of all layers, bottom first.
 func (i *Image) LayerStreams() []verity.Digest {
@@ -133,11 +119,6 @@ func (i *Image) resolve(refs map[string]verity.Digest) error {
 		}
 		i.Layers = append(i.Layers, Layer{ID: id, Stream: stream})
 	}
-	i.images = map[string]verity.Digest{}
-	for key, d := range refs {
-		if isImageKey(key) {
-			i.images[key] = d
-		}
-	}
+	i.Images = imagesOf(refs)
 	return nil
 }

@@ -104,3 +104,22 @@ func readObject(r *repo.Repo, d verity.Digest) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// StoredConfig is a config as the repository has it.
+type StoredConfig struct {
+	JSON   []byte
+	Images // made of the config's layers
+}
+
+// LookupConfig returns the config with the digest d; nil if the repository has
+// none, or none that can be relied on.
+func LookupConfig(r *repo.Repo, d digest.Digest) (*StoredConfig, error) {
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
+	doc, err := lookup(r, ConfigName(d), ContentTypeConfig, d)
+	if doc == nil {
+		return nil, err
+	}
+	return &StoredConfig{JSON: doc.data, Images: imagesOf(doc.refs)}, nil
+}

@@ -131,10 +131,7 @@ func (w *writer) keepImages(config digest.Digest, refs map[string]verity.Digest)
 	if old == nil {
 		return err
 	}
-	for key, d := range old.refs {
-		if !isImageKey(key) {
-			continue
-		}
+	for key, d := range imagesOf(old.refs) {
 		ok, err := w.repo.HasImage(d)
 		if err != nil {
 			return err

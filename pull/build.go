@@ -1,0 +1,94 @@
+package pull
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/bootc-go/bootc/composefs/oci"
+	"github.com/bootc-go/bootc/composefs/repo"
+	"github.com/bootc-go/bootc/composefs/tree"
+	"github.com/bootc-go/bootc/internal/progress"
+	"github.com/bootc-go/bootc/layers"
+)
+
+// xattrsKey is what composefs/oci calls a filter.
+func xattrsKey(f layers.XattrFilter) oci.Xattrs {
+	if f == layers.KeepUserXattrs {
+		return oci.KeepUserXattrs
+	}
+	return oci.AllowlistOnly
+}
+
+// makeImages makes the EROFS images that are wanted and not here. Both are of
+// one tree: what the boot image lacks is taken away after the plain image is
+// written.
+func (a *applier) makeImages(ctx context.Context) (err error) {
+	a.image, _ = a.plan.Images.Image()
+	if a.opts.Bootable {
+		a.bootImage, _ = a.plan.Images.BootImage(xattrsKey(a.opts.Xattrs))
+	}
+	plain, boot := a.image.IsZero(), a.opts.Bootable && a.bootImage.IsZero()
+	if !plain && !boot {
+		return nil
+	}
+	a.opts.Progress.Report(progress.Event{Kind: progress.Started, Task: "image", Text: "image"})
+	var root *tree.Node
+	if plain {
+		if root, err = a.merge(ctx, layers.AllowlistOnly); err != nil {
+			return err
+		}
+		if a.image, err = a.repo.WriteImage(root, ""); err != nil {
+			return err
+		}
+	}
+	if boot {
+		if root == nil || a.opts.Xattrs != layers.AllowlistOnly {
+			if root, err = a.merge(ctx, a.opts.Xattrs); err != nil {
+				return err
+			}
+		}
+		if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
+			return fmt.Errorf("boot image: %w", err)
+		}
+		if a.bootImage, err = a.repo.WriteImage(root, ""); err != nil {
+			return err
+		}
+	}
+	a.opts.Progress.Report(progress.Event{Kind: progress.Done, Task: "image", Text: "image"})
+	return nil
+}
+
+func (a *applier) merge(ctx context.Context, f layers.XattrFilter) (*tree.Node, error) {
+	return merge(ctx, a.repo, a.layers, f)
+}
+
+// merge returns the tree of the plain image.
+func merge(ctx context.Context, r *repo.Repo, ls []oci.Layer, f layers.XattrFilter) (*tree.Node, error) {
+	root, err := layers.Merge(ctx, r, ls)
+	if err != nil {
+		return nil, err
+	}
+	return root, layers.TransformForOCI(root, f)
+}
+
+// content returns a function that opens the content of a file.
+func content(r *repo.Repo) func(*tree.Node) (io.ReadCloser, error) {
+	return func(n *tree.Node) (io.ReadCloser, error) { return r.OpenObject(n.File.Digest) }
+}
+
+// Tree returns the tree whose EROFS image is the plain image of img or, if
+// bootable is set, its boot image. It reads the layers, not the images.
+func Tree(ctx context.Context, r *repo.Repo, img *oci.Image, bootable bool, f layers.XattrFilter) (*tree.Node, error) {
+	if !img.IsContainer() {
+		return nil, fmt.Errorf("image %s: is an artifact and has no file system", img.ManifestDigest)
+	}
+	root, err := merge(ctx, r, img.Layers, f)
+	if err == nil && bootable {
+		err = layers.TransformForBoot(root, content(r))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", img.ManifestDigest, err)
+	}
+	return root, nil
+}

@@ -4,7 +4,6 @@ package tree
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 	"strings"
 
@@ -47,17 +46,16 @@ type Node struct {
 	Rdev  uint32 // device number of a block or character device, as the kernel's 32-bit dev_t encoding
 	Mtime Time
 
-	Xattrs []Xattr // sorted by name, each name once
+	Xattrs []Xattr // sorted by name, each name once; trees may share the bytes of values
 	Target string  // of a symbolic link
 	File   *File   // of a regular file; nil is an empty one
 
-	children map[string]*Node
-	sorted   []string // names of children in byte order; nil if not known
+	dir *dir // of a directory that has or had entries
 }
 
 // NewDir returns an empty directory with the permission bits perm.
 func NewDir(perm uint32) *Node {
-	return &Node{Mode: unix.S_IFDIR | perm&07777, children: map[string]*Node{}}
+	return &Node{Mode: unix.S_IFDIR | perm&07777}
 }
 
 // Type is the file type, one of unix.S_IFREG, S_IFDIR, …
@@ -78,59 +76,6 @@ func (n *Node) IsSymlink() bool { return n.Type() == unix.S_IFLNK }
 // IsWhiteout reports whether n is an overlayfs whiteout, a character device
 // with number 0.
 func (n *Node) IsWhiteout() bool { return n.Type() == unix.S_IFCHR && n.Rdev == 0 }
-
-// Child returns the entry called name, or nil.
-func (n *Node) Child(name string) *Node { return n.children[name] }
-
-// Len is the number of entries of a directory.
-func (n *Node) Len() int { return len(n.children) }
-
-// SetChild makes child the directory's entry called name, in place of what
-// stood there.
-func (n *Node) SetChild(name string, child *Node) {
-	if n.children == nil {
-		n.children = map[string]*Node{}
-	}
-	if _, ok := n.children[name]; !ok {
-		n.sorted = nil
-	}
-	n.children[name] = child
-}
-
-// RemoveChild removes the entry called name, if there is one.
-func (n *Node) RemoveChild(name string) {
-	if _, ok := n.children[name]; ok {
-		delete(n.children, name)
-		n.sorted = nil
-	}
-}
-
-// RemoveChildren empties the directory.
-func (n *Node) RemoveChildren() { n.children, n.sorted = map[string]*Node{}, nil }
-
-// Names returns the names of the entries in byte order. The caller must not
-// change the slice.
-func (n *Node) Names() []string {
-	if n.sorted == nil && len(n.children) > 0 {
-		n.sorted = make([]string, 0, len(n.children))
-		for name := range n.children {
-			n.sorted = append(n.sorted, name)
-		}
-		slices.Sort(n.sorted)
-	}
-	return n.sorted
-}
-
-// Children yields the entries in byte order of their names.
-func (n *Node) Children() iter.Seq2[string, *Node] {
-	return func(yield func(string, *Node) bool) {
-		for _, name := range n.Names() {
-			if !yield(name, n.children[name]) {
-				return
-			}
-		}
-	}
-}
 
 // Xattr returns the value of the attribute called name.
 func (n *Node) Xattr(name string) ([]byte, bool) {
@@ -172,50 +117,4 @@ func (n *Node) Size() uint64 {
 		return n.File.Size
 	}
 	return 0
-}
-
-// Walk calls fn for the directory root, as "/", and all below it, in
-// depth-first order, names in byte order; an inode with several names is
-// visited under each. It stops at fn's first error and returns it.
-func Walk(root *Node, fn func(path string, n *Node) error) error {
-	return walk("/", root, fn)
-}
-
-func walk(path string, n *Node, fn func(string, *Node) error) error {
-	if err := fn(path, n); err != nil {
-		return err
-	}
-	prefix := path
-	if prefix != "/" {
-		prefix += "/"
-	}
-	for name, child := range n.Children() {
-		if err := walk(prefix+name, child, fn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// SetLinks counts every Nlink below root anew: names for files, 2 plus the
-// number of subdirectories for directories.
-func SetLinks(root *Node) {
-	seen := map[*Node]bool{root: true}
-	root.Nlink = 2
-	setLinks(root, seen)
-}
-
-func setLinks(dir *Node, seen map[*Node]bool) {
-	for _, child := range dir.children {
-		if child.IsDir() {
-			dir.Nlink++
-			child.Nlink = 2
-			setLinks(child, seen)
-			continue
-		}
-		if !seen[child] {
-			seen[child], child.Nlink = true, 0
-		}
-		child.Nlink++
-	}
 }

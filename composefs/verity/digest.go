@@ -6,9 +6,12 @@
 package verity
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"strings"
@@ -79,6 +82,12 @@ type Digest struct {
 	sum [sha512.Size]byte
 }
 
+var (
+	_ encoding.TextMarshaler   = Digest{}
+	_ encoding.TextAppender    = Digest{}
+	_ encoding.TextUnmarshaler = (*Digest)(nil)
+)
+
 // FromBytes makes a digest of raw bytes, whose number must fit the algorithm.
 func FromBytes(alg Algorithm, sum []byte) (Digest, error) {
 	d := Digest{alg: alg}
@@ -93,21 +102,45 @@ func FromBytes(alg Algorithm, sum []byte) (Digest, error) {
 // hexadecimal digits.
 func ParseHex(s string) (Digest, error) {
 	var d Digest
-	switch len(s) {
+	if s == "" {
+		return d, errors.New("empty fs-verity digest")
+	}
+	err := d.UnmarshalText([]byte(s))
+	return d, err
+}
+
+// UnmarshalText reads what MarshalText writes: a digest as ParseHex does, or
+// nothing for the zero Digest.
+func (d *Digest) UnmarshalText(text []byte) error {
+	*d = Digest{}
+	var alg Algorithm
+	switch len(text) {
+	case 0:
+		return nil
 	case 2 * sha256.Size:
-		d.alg = SHA256
+		alg = SHA256
 	case 2 * sha512.Size:
-		d.alg = SHA512
+		alg = SHA512
 	default:
-		return Digest{}, fmt.Errorf("%q is no fs-verity digest: want 64 or 128 hexadecimal digits, got %d characters", shorten(s), len(s))
+		return fmt.Errorf("%q is no fs-verity digest: want 64 or 128 hexadecimal digits, got %d characters", shorten(string(text)), len(text))
 	}
-	if strings.ToLower(s) != s {
-		return Digest{}, fmt.Errorf("%q is no fs-verity digest: upper-case digits", shorten(s))
+	if bytes.ContainsAny(text, "ABCDEF") {
+		return fmt.Errorf("%q is no fs-verity digest: upper-case digits", text)
 	}
-	if _, err := hex.Decode(d.sum[:], []byte(s)); err != nil {
-		return Digest{}, fmt.Errorf("%q is no fs-verity digest: %w", shorten(s), err)
+	if _, err := hex.Decode(d.sum[:], text); err != nil {
+		*d = Digest{}
+		return fmt.Errorf("%q is no fs-verity digest: %w", text, err)
 	}
-	return d, nil
+	d.alg = alg
+	return nil
+}
+
+// MarshalText is the digest as String prints it.
+func (d Digest) MarshalText() ([]byte, error) { return d.AppendText(nil) }
+
+// AppendText appends what MarshalText returns; it never fails.
+func (d Digest) AppendText(b []byte) ([]byte, error) {
+	return hex.AppendEncode(b, d.sum[:d.alg.Size()]), nil
 }
 
 func shorten(s string) string {

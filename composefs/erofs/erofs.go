@@ -4,12 +4,14 @@
 //
 // [Write] makes the canonical image of a tree, which the composefs project
 // calls Epoch1: two writers that follow it make the same bytes of the same
-// tree, so the fs-verity digest of the image ([Digest]) names the tree. The
-// layout is described in docs/reference/formats/erofs.md.
+// tree, so the fs-verity digest of the image ([Digest]) names the tree.
+// [Read] gets the tree back. The layout is described in
+// docs/reference/formats/erofs.md.
 package erofs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/bootc-go/bootc/composefs/tree"
@@ -19,30 +21,57 @@ import (
 // Version is the version number in an image's composefs header.
 type Version uint8
 
-// The versions of the header. They differ in nothing but that number and the
+// The versions of the canonical image. They differ in that number and in two
 // xattrs of directories that hold whiteouts.
 const (
-	V0 Version = 0 // what mkcomposefs writes by default; a tree with whiteouts becomes V1 even so
+	V0 Version = 0 // what mkcomposefs writes by default: a tree with whiteouts becomes V1 even so
 	V1 Version = 1 // what mkcomposefs --min-version=1 and composefs-rs write
 )
 
-// Options say which of the canonical images of a tree is wanted.
+// Options say which image of a tree is wanted.
 type Options struct {
-	// Algorithm is that of the image's own digest; only Digest looks at it.
+	// Algorithm is that of the image's own digest; Write does not look at it.
 	// The digests in the image have their own.
 	Algorithm verity.Algorithm
 	Version   Version
 }
 
-// Write writes the canonical image of root. It does not change the tree and
-// never holds the image; w gets large pieces.
+// Write writes the canonical image of root to w, in large pieces and without
+// ever holding it. A hard link is an inode that stands under several names;
+// the first of them, depth first, decides its place. The Nlink of a directory
+// is not looked at, that of all else is written as it is.
+//
+// The tree is not changed, but like [tree.Node.Names] Write must not be called
+// for one tree by two goroutines at once. What the format cannot hold is an
+// error that names the path.
 func Write(w io.Writer, root *tree.Node, opts Options) error {
-	return errors.New("not written yet")
+	if err := write(w, root, opts); err != nil {
+		return fmt.Errorf("cannot write a composefs image: %w", err)
+	}
+	return nil
 }
 
 // Digest returns the fs-verity digest of what Write would write.
 func Digest(root *tree.Node, opts Options) (verity.Digest, error) {
-	return verity.Digest{}, errors.New("not written yet")
+	if opts.Algorithm.Size() == 0 {
+		return verity.Digest{}, fmt.Errorf("cannot compute the digest of a composefs image: unknown %v", opts.Algorithm)
+	}
+	h := verity.NewHasher(opts.Algorithm)
+	if err := write(h, root, opts); err != nil {
+		return verity.Digest{}, fmt.Errorf("cannot compute the digest of a composefs image: %w", err)
+	}
+	return h.Sum(), nil
+}
+
+func write(w io.Writer, root *tree.Node, opts Options) error {
+	if opts.Version > V1 {
+		return fmt.Errorf("unknown version %d", opts.Version)
+	}
+	p, err := newPlan(root, opts.Version)
+	if err != nil {
+		return err
+	}
+	return p.emit(&output{w: w})
 }
 
 // Read reads an image of size bytes back into the tree it was made of: the

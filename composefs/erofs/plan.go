@@ -1,0 +1,160 @@
+package erofs
+
+import (
+	"fmt"
+
+	"github.com/bootc-go/bootc/composefs/tree"
+	"golang.org/x/sys/unix"
+)
+
+// plan is an image before it is written: its inodes in the order of their
+// numbers, which is breadth first, and where each of them will be. It looks at
+// the tree through the rewriting for overlayfs ([plan.xattrs], [inode.mode]),
+// which is thus never stored.
+type plan struct {
+	version   Version
+	root      *tree.Node
+	inodes    []inode
+	links     map[*tree.Node]*link
+	shared    sharedXattrs
+	hasACL    bool
+	buildTime tree.Time
+
+	inodesEnd  uint64 // where the table of shared xattrs is
+	dataStart  uint64 // where the blocks are
+	dataBlocks uint64
+
+	entries []entry // memory of list
+	xs      []xattr // memory of xattrs
+	values  []byte  // memory of the values that xattrs makes
+}
+
+// inode is a node with its place. There is one for every file of the tree, so
+// it is kept small.
+type inode struct {
+	node   *tree.Node // nil is a stub
+	nid    uint32
+	first  uint32 // of a directory: index of the first inode that has its home there
+	parent uint32 // index of the directory that is its home
+	blocks uint32 // whole blocks of data
+	marks  marks
+}
+
+type marks uint8
+
+const (
+	hasWhiteouts marks = 1 << iota // the directory is the home of a whiteout
+	hasLinks                       // some entry's inode has its home elsewhere
+)
+
+// newPlan numbers, measures and places the inodes of the tree.
+func newPlan(root *tree.Node, version Version) (*plan, error) {
+	s, err := takeSurvey(root)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{version: version, root: root, links: s.links, buildTime: root.Mtime}
+	if s.whiteouts {
+		p.version = V1
+	}
+	p.inodes = make([]inode, 1, s.nodes+stubCount)
+	p.inodes[0].node = root
+	p.shared.init(s.xattrs + 2*stubCount)
+	for i := 0; i < len(p.inodes); i++ {
+		p.number(i)
+	}
+	for i := range p.inodes {
+		p.shared.count(p.xattrs(i))
+	}
+	p.shared.place()
+	return p, p.place()
+}
+
+// number appends the inodes that have their home in inode i, if that is a
+// directory, and takes note of what concerns the whole image.
+func (p *plan) number(i int) {
+	if n := p.inodes[i].node; n != nil {
+		if n.Mtime.Compare(p.buildTime) < 0 {
+			p.buildTime = n.Mtime
+		}
+		if n.IsDir() {
+			p.numberEntries(uint32(i))
+		}
+	}
+	xs := p.xattrs(i)
+	for _, x := range xs {
+		p.hasACL = p.hasACL || x.name == xattrACLAccess || x.name == xattrACLDefault
+	}
+	p.shared.note(xs)
+}
+
+func (p *plan) numberEntries(dir uint32) {
+	node := p.inodes[dir].node
+	first, marks := uint32(len(p.inodes)), marks(0)
+	for _, child := range p.children(dir) {
+		if l := p.links[child]; l != nil {
+			if l.home != node || l.index != 0 {
+				marks |= hasLinks
+				continue
+			}
+			l.index = uint32(len(p.inodes))
+		}
+		if child != nil && child.IsWhiteout() {
+			marks |= hasWhiteouts
+		}
+		p.inodes = append(p.inodes, inode{node: child, parent: dir})
+	}
+	p.inodes[dir].first, p.inodes[dir].marks = first, marks
+}
+
+// mode is st_mode as the image has it: a whiteout is an empty file there.
+func (in *inode) mode() uint32 {
+	switch {
+	case in.node == nil:
+		return unix.S_IFCHR | stubPerm
+	case in.node.IsWhiteout():
+		return unix.S_IFREG | in.node.Perm()
+	}
+	return in.node.Mode
+}
+
+// fileType is what directory entries say.
+func (in *inode) fileType() uint8 { return fileType(in.mode()) }
+
+func fileType(mode uint32) uint8 {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return ftRegular
+	case unix.S_IFDIR:
+		return ftDirectory
+	case unix.S_IFCHR:
+		return ftChar
+	case unix.S_IFBLK:
+		return ftBlock
+	case unix.S_IFIFO:
+		return ftFifo
+	case unix.S_IFSOCK:
+		return ftSocket
+	}
+	return ftSymlink
+}
+
+// place gives every inode its nid, and the parts of the image theirs.
+func (p *plan) place() error {
+	end, blocks := p.layOut(func(i int, pos uint64, s *shape) {
+		p.inodes[i].nid = uint32(pos / slotSize)
+		p.inodes[i].blocks = s.blocks
+	})
+	p.inodesEnd = end
+	p.dataStart = alignTo(end+p.shared.size, blockSize)
+	p.dataBlocks = blocks
+	switch {
+	case end > nidSpace:
+		return fmt.Errorf("%d bytes of inodes (%d are possible)", end, nidSpace)
+	case p.dataStart+blocks*blockSize >= addrSpace:
+		return fmt.Errorf("image of %d bytes (%d are possible)", p.dataStart+blocks*blockSize, addrSpace)
+	case p.inodes[0].nid > maxRootNid:
+		return fmt.Errorf("internal error: root at nid %d", p.inodes[0].nid)
+	}
+	return nil
+}

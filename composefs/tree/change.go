@@ -38,7 +38,7 @@ func (c Change) details() []string {
 	add(ContentAspect, "%s", contentChange(a, b))
 	add(TargetAspect, "target %q -> %q", a.Target, b.Target)
 	add(DeviceAspect, "device %s -> %s", deviceName(a), deviceName(b))
-	add(LinksAspect, "links %d -> %d", a.Nlink, b.Nlink)
+	add(LinksAspect, "%s", linksChange(a, b))
 	return out
 }
 
@@ -92,6 +92,13 @@ func contentChange(a, b *Node) string {
 		return fmt.Sprintf("size %d -> %d", a.Size(), b.Size())
 	}
 	return "content"
+}
+
+func linksChange(a, b *Node) string {
+	if a.Nlink != b.Nlink {
+		return fmt.Sprintf("links %d -> %d", a.Nlink, b.Nlink)
+	}
+	return "linked with other names"
 }
 
 func deviceName(n *Node) string {

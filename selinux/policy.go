@@ -155,8 +155,8 @@ func policyName(config []byte) (name string, ok bool, err error) {
 			return true, nil
 		}
 		var err error
-		ok = true
 		name, err = cleanName(strings.TrimSpace(value))
+		ok = err == nil
 		return false, err
 	})
 	return name, ok, err

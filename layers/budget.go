@@ -1,0 +1,40 @@
+package layers
+
+import "sync/atomic"
+
+// The bounds of a layer, and of all layers that are merged together. Memory of
+// a merge is within maxEntries times 600 bytes plus twice maxNames; that of an
+// import does not depend on the layer.
+const (
+	maxEntries = 1 << 21 // entries, whiteouts included
+	maxNames   = 1 << 29 // bytes of paths, link targets and extended attributes
+	maxTar     = 1 << 40 // bytes of a layer's tar
+)
+
+// budget is what may still be kept of a layer or an image. It may be spent by
+// several goroutines at once.
+type budget struct {
+	entries, names atomic.Int64
+}
+
+func newBudget() *budget {
+	b := &budget{}
+	b.entries.Store(maxEntries)
+	b.names.Store(maxNames)
+	return b
+}
+
+// spend takes one entry off the budget.
+func (b *budget) spend(e *rawEntry) error {
+	if b.entries.Add(-1) < 0 {
+		return unsupported("more than %d entries are not supported", maxEntries)
+	}
+	n := len(e.path) + len(e.link)
+	for _, x := range e.xattrs {
+		n += len(x.name) + len(x.value)
+	}
+	if b.names.Add(-int64(n)) < 0 {
+		return unsupported("more than %d bytes of names and extended attributes are not supported", maxNames)
+	}
+	return nil
+}

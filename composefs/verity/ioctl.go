@@ -25,12 +25,15 @@ var (
 // already, with whatever algorithm: [Measure] tells.
 //
 // The kernel refuses while any descriptor in any process can write to the
-// file. A descriptor that this process has closed lives on in a child that was
-// forked meanwhile, until the child's exec. Enable therefore tries again for a
-// quarter of a second before it gives up with ErrBusy. Callers that create the
-// file hold syscall.ForkLock.RLock from opening it for writing until they have
-// closed that descriptor: then no child inherits it and no retry is needed.
-// The lock must not be held longer than that, for it stops all forks.
+// file, and says ETXTBSY. Callers that made the file close the descriptor they
+// wrote through and open the file anew for reading. A child that this process
+// forked meanwhile holds a copy of the closed descriptor until its exec is
+// nearly over; taking syscall.ForkLock afterwards does not wait for that, for
+// the parent of a vfork runs again before the child's descriptors are closed.
+// So Enable tries again, first after 1 ms, and gives up with ErrBusy after half
+// a second. Callers that want no retry hold syscall.ForkLock.RLock from opening
+// the file for writing until they have closed that descriptor, and no longer,
+// for it stops all forks.
 func Enable(f *os.File, alg Algorithm) error {
 	if err := systemIoctls.enable(f, alg); err != nil {
 		return fmt.Errorf("cannot enable fs-verity on %s: %w", f.Name(), err)
@@ -69,9 +72,9 @@ func ioctl(fd, request uintptr, arg unsafe.Pointer) error {
 	}
 }
 
-// enableTries and firstPause give 1+2+4+...+128 ms.
+// enableTries and firstPause give 1+2+4+...+256 ms.
 const (
-	enableTries = 9
+	enableTries = 10
 	firstPause  = time.Millisecond
 )
 

@@ -24,16 +24,22 @@ type Version uint8
 // The versions of the canonical image. They differ in that number and in two
 // xattrs of directories that hold whiteouts.
 const (
-	V0 Version = 0 // what mkcomposefs writes by default: a tree with whiteouts becomes V1 even so
-	V1 Version = 1 // what mkcomposefs --min-version=1 and composefs-rs write
+	V0 Version = 0
+	V1 Version = 1 // what composefs-rs writes, and this project's default
 )
 
-// Options say which image of a tree is wanted.
+// Options say which image of a tree is wanted. Version is --min-version of
+// mkcomposefs and MaxVersion --max-version; without these options mkcomposefs
+// writes what V0 and V1 give here.
 type Options struct {
 	// Algorithm is that of the image's own digest; Write does not look at it.
 	// The digests in the image have their own.
 	Algorithm verity.Algorithm
-	Version   Version
+
+	// Version is the image's version, unless the tree has whiteouts and
+	// MaxVersion is higher.
+	Version    Version
+	MaxVersion Version
 }
 
 // Write writes the canonical image of root to w, in large pieces and without
@@ -64,10 +70,10 @@ func Digest(root *tree.Node, opts Options) (verity.Digest, error) {
 }
 
 func write(w io.Writer, root *tree.Node, opts Options) error {
-	if opts.Version > V1 {
-		return fmt.Errorf("unknown version %d", opts.Version)
+	if v := max(opts.Version, opts.MaxVersion); v > V1 {
+		return fmt.Errorf("unknown version %d", v)
 	}
-	p, err := newPlan(root, opts.Version)
+	p, err := newPlan(root, opts)
 	if err != nil {
 		return err
 	}

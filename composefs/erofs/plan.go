@@ -48,14 +48,14 @@ const (
 )
 
 // newPlan numbers, measures and places the inodes of the tree.
-func newPlan(root *tree.Node, version Version) (*plan, error) {
+func newPlan(root *tree.Node, opts Options) (*plan, error) {
 	s, err := takeSurvey(root)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{version: version, root: root, links: s.links, buildTime: root.Mtime}
+	p := &plan{version: opts.Version, root: root, links: s.links, buildTime: root.Mtime}
 	if s.whiteouts {
-		p.version = V1
+		p.version = max(opts.Version, opts.MaxVersion)
 	}
 	p.inodes = make([]inode, 1, s.nodes+stubCount)
 	p.inodes[0].node = root

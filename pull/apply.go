@@ -54,7 +54,7 @@ func Apply(ctx context.Context, r *repo.Repo, plan *Plan, o Options) (*Result, e
 	a := &applier{repo: r, plan: plan, opts: o, im: r.NewImporter()}
 	res, err := a.apply(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot pull %s: %w", plan.Ref, err)
+		return nil, fmt.Errorf("cannot pull %s: %w", nameOf(plan.Ref), err)
 	}
 	return res, nil
 }

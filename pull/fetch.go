@@ -3,9 +3,11 @@ package pull
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,9 +126,19 @@ func (f *fetcher) layer(ctx context.Context, im *repo.Importer, i int) (verity.D
 	case src.err != nil:
 		return verity.Digest{}, src.err // names the layer itself
 	case err != nil:
-		return verity.Digest{}, fmt.Errorf("layer %d of %d (%s): %w", i+1, len(f.plan.Layers), f.plan.Layers[i].Digest, err)
+		return verity.Digest{}, f.layerError(i, err)
 	}
 	return res.Stream, nil
+}
+
+// layerError names the layer in the way that image.OpenLayer does. The importer
+// knows it by its diff_id only, which users have never seen.
+func (f *fetcher) layerError(i int, err error) error {
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "layer ") {
+		err = inner
+	}
+	d := f.plan.Layers[i].Digest
+	return fmt.Errorf("layer %d of %d (%s:%.12s): %w", i+1, len(f.plan.Layers), d.Algorithm(), d.Encoded(), err)
 }
 
 // complete notes that a layer is there, and names such layers from time to time.

@@ -58,9 +58,18 @@ func NewPlan(ctx context.Context, r *repo.Repo, img *image.Image) (*Plan, error)
 		img:            img,
 	}
 	if err := p.look(ctx, r); err != nil {
-		return nil, fmt.Errorf("cannot plan the pull of %s: %w", img.Ref, err)
+		return nil, fmt.Errorf("cannot plan the pull of %s: %w", nameOf(img.Ref), err)
 	}
 	return p, nil
+}
+
+// nameOf is a reference as users write it: without the transport if that is the
+// usual one.
+func nameOf(ref image.Reference) string {
+	if ref.Transport() == "registry" {
+		return ref.Name()
+	}
+	return ref.String()
 }
 
 // Fetch lists the layers that must be fetched, by their indices, and how many

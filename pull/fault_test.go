@@ -1,0 +1,199 @@
+package pull_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/bootc-go/bootc/image/registrytest"
+)
+
+// faulty is a fault of one layer's blob, and how the pull must end.
+type faulty struct {
+	name  string
+	do    registrytest.Effect
+	times int    // requests that meet the fault; 0 is all
+	fails string // what the error must say; "" if the pull must succeed
+}
+
+var faults = []faulty{
+	{name: "dropped once", do: registrytest.Drop(1000), times: 1},
+	{name: "dropped five times", do: registrytest.Drop(700), times: 5},
+	{name: "dropped at once, always", do: registrytest.Drop(0), fails: "layer 2 of 3"},
+	{name: "connection reset once", do: registrytest.Reset(), times: 1},
+	{name: "connection reset always", do: registrytest.Reset(), fails: "layer 2 of 3"},
+	{name: "stalled once", do: registrytest.Stall(1500), times: 1},
+	{name: "stalled always", do: registrytest.Stall(0), fails: "layer 2 of 3"},
+	{name: "429 once", do: registrytest.Status(http.StatusTooManyRequests, "Retry-After", "0"), times: 1},
+	{name: "503 twice", do: registrytest.Status(http.StatusServiceUnavailable, "Retry-After", "0"), times: 2},
+	{name: "503 always", do: registrytest.Status(http.StatusServiceUnavailable), fails: "layer 2 of 3"},
+	{name: "500 once", do: registrytest.Status(http.StatusInternalServerError), times: 1},
+	{name: "500 always", do: registrytest.Status(http.StatusInternalServerError), fails: "layer 2 of 3"},
+	{name: "401", do: registrytest.Status(http.StatusUnauthorized), fails: "layer 2 of 3"},
+	{name: "403", do: registrytest.Status(http.StatusForbidden), fails: "layer 2 of 3"},
+	{name: "404", do: registrytest.Status(http.StatusNotFound), fails: "layer 2 of 3"},
+	{name: "wrong bytes", do: registrytest.Corrupt(2000), fails: "layer 2 of 3"},
+	{name: "short", do: registrytest.Truncate(2000), fails: "layer 2 of 3"},
+	{name: "endless", do: registrytest.Endless(), fails: "layer 2 of 3"},
+	{name: "not a blob", do: registrytest.Answer(http.StatusOK, "text/html", "<h1>Welcome to the hotel</h1>"), fails: "layer 2 of 3"},
+	{name: "slow", do: registrytest.Delay(50 * time.Millisecond)},
+	{name: "redirected", do: registrytest.Redirect(http.StatusTemporaryRedirect, "{path}?elsewhere"), times: 1},
+	{name: "redirected in circles", do: registrytest.Redirect(http.StatusTemporaryRedirect, "{path}"), fails: "layer 2 of 3"},
+	{name: "redirected to nobody", do: registrytest.Redirect(http.StatusTemporaryRedirect, "http://127.0.0.1:1{path}"), fails: "layer 2 of 3"},
+}
+
+// threeLayers is an image whose second layer is the one to go wrong.
+func (w *world) threeLayers() *registrytest.Built {
+	w.Helper()
+	return w.push("1",
+		gzLayer(files("a", 1, 5, 2000)...), gzLayer(files("c", 2, 5, 5000)...), gzLayer(files("e", 3, 5, 2000)...))
+}
+
+// control is the listing of a repository that pulled the image without trouble.
+func (w *world) control(tag string) map[string]any {
+	w.Helper()
+	p := newPuller(w.T, newRepo(w.T))
+	p.mustPull(w.T, w.name(tag), tag)
+	return listing(w.T, p.repo)
+}
+
+func TestFaults(t *testing.T) {
+	for _, f := range faults {
+		t.Run(strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			b := w.threeLayers()
+			want := w.control("1")
+			blob := string(b.Layers[1].Digest)
+			w.reg.Inject(registrytest.Fault{Path: blob, Times: f.times, Do: f.do})
+			_, err := w.pull(t.Context(), w.name("1"), "1")
+			w.checkFailure(err, f.fails, b.Layers[1].Digest)
+			if err != nil {
+				fsckClean(t, w.repo)
+				nothingLeft(t, w.repo)
+				w.reg.Heal()
+				w.mustPull(t, w.name("1"), "1")
+			}
+			sameListing(t, "compared with a pull without faults", want, listing(t, w.repo))
+			fsckClean(t, w.repo)
+		})
+	}
+}
+
+// checkFailure requires one sentence that names the image, the layer and the
+// registry, or success.
+func (w *world) checkFailure(err error, want string, layer digest.Digest) {
+	w.Helper()
+	if want == "" {
+		if err != nil {
+			w.Fatal(err)
+		}
+		return
+	}
+	if err == nil {
+		w.Fatal("the pull succeeded")
+	}
+	msg := err.Error()
+	w.Log(msg)
+	for _, part := range []string{"cannot pull " + w.name("1") + ": ", want, w.reg.Addr(), string(layer)[:len("sha256:")+4]} {
+		if !strings.Contains(msg, part) {
+			w.Errorf("the error does not say %q: %s", part, msg)
+		}
+	}
+	if strings.Count(msg, "cannot") != 1 || strings.Contains(msg, "\n") || strings.Count(msg, want) > 1 {
+		w.Errorf("not one plain sentence: %s", msg)
+	}
+}
+
+// TestLies has layers that are not what manifest and config say.
+func TestLies(t *testing.T) {
+	good := gzLayer(files("a", 1, 5, 2000)...)
+	for name, lie := range map[string]func(*registrytest.Layer){
+		"diff_id":   func(l *registrytest.Layer) { l.DiffID = digest.FromString("another tar") },
+		"truncated": func(l *registrytest.Layer) { l.Blob = cut(t, *l) },
+		"not-gzip":  func(l *registrytest.Layer) { l.Blob = []byte(registrytest.Random(9, 5000)) },
+		"empty":     func(l *registrytest.Layer) { l.Blob, l.DiffID = []byte{}, digest.FromString("x") },
+		"small":     func(l *registrytest.Layer) { l.Edit = func(d *v1.Descriptor) { d.Size-- } },
+		"large":     func(l *registrytest.Layer) { l.Edit = func(d *v1.Descriptor) { d.Size++ } },
+		"huge":      func(l *registrytest.Layer) { l.Edit = func(d *v1.Descriptor) { d.Size = 1 << 60 } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			l := gzLayer(files("c", 2, 5, 5000)...)
+			lie(&l)
+			b := w.push("1", good, l, gzLayer(files("e", 3, 5, 2000)...))
+			_, err := w.pull(t.Context(), w.name("1"), "1")
+			w.checkFailure(err, "layer 2 of 3", b.Layers[1].Digest)
+			fsckClean(t, w.repo)
+			nothingLeft(t, w.repo)
+		})
+	}
+}
+
+// cut returns half of the blob of a layer.
+func cut(t *testing.T, l registrytest.Layer) []byte {
+	t.Helper()
+	b := registrytest.Build(t, registrytest.Image{Layers: []registrytest.Layer{l}})
+	blob := b.Blobs[b.Layers[0].Digest]
+	return blob[:len(blob)/2]
+}
+
+// TestResumesWhereItStopped drops the connection in the middle of a large layer:
+// what was received is not asked for again.
+func TestResumesWhereItStopped(t *testing.T) {
+	w := newWorld(t)
+	b := w.push("1", gzLayer(registrytest.Dir("usr"), registrytest.File("usr/large", registrytest.Random(5, 8<<20))))
+	l := b.Layers[0]
+	w.reg.Inject(registrytest.Fault{Path: string(l.Digest), Times: 1, Do: registrytest.Drop(l.Size / 2)})
+	w.mustPull(t, w.name("1"), "1")
+	_, n := w.reg.Gets(string(l.Digest))
+	if n > l.Size+l.Size/10 {
+		t.Errorf("%d bytes were sent of a layer of %d", n, l.Size)
+	}
+}
+
+// TestRetryGoesOn fails one layer of many for good: the next pull fetches that
+// one alone.
+func TestRetryGoesOn(t *testing.T) {
+	w := newWorld(t)
+	var ls []registrytest.Layer
+	for i := range 8 {
+		ls = append(ls, gzLayer(files(fmt.Sprint("d", i), uint64(i), 5, 4000-i*100)...)) // fetched in this order
+	}
+	b := w.push("1", ls...)
+	w.opts.Parallel = 1
+	bad := b.Layers[6]
+	w.reg.Inject(registrytest.Fault{Path: string(bad.Digest), Do: registrytest.Status(http.StatusNotFound)})
+	if _, err := w.pull(t.Context(), w.name("1"), "1"); err == nil {
+		t.Fatal("the pull succeeded")
+	}
+	fsckClean(t, w.repo)
+	w.reg.Heal()
+	w.reg.Reset()
+	w.mustPull(t, w.name("1"), "1")
+	gets(t, w.reg, configDigest(b), string(bad.Digest), string(b.Layers[7].Digest))
+	sameListing(t, "compared with a pull without faults", w.control("1"), listing(t, w.repo))
+}
+
+// TestFirstErrorStopsAll has a layer that never comes beside one that is
+// missing: the pull ends without waiting for the first.
+func TestFirstErrorStopsAll(t *testing.T) {
+	w := newWorld(t)
+	b := w.threeLayers()
+	w.retry.Stall = time.Hour
+	w.reg.Inject(registrytest.Fault{Path: string(b.Layers[0].Digest), Do: registrytest.Stall(100)})
+	w.reg.Inject(registrytest.Fault{Path: string(b.Layers[1].Digest), Do: registrytest.Status(http.StatusNotFound)})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err := w.pull(ctx, w.name("1"), "1")
+	if ctx.Err() != nil {
+		t.Fatal("the pull went on waiting")
+	}
+	w.checkFailure(err, "layer 2 of 3", b.Layers[1].Digest)
+}

@@ -17,12 +17,13 @@ const implicitPerm = 0o755
 // merger applies layers, one on top of the other.
 type merger struct {
 	resolver
+	budget   *budget
 	lastDir  string // where the last entry was; entries of a directory come together
 	lastNode *tree.Node
 }
 
-func newMerger() *merger {
-	return &merger{resolver: resolver{root: tree.NewDir(implicitPerm)}}
+func newMerger(b *budget) *merger {
+	return &merger{resolver: resolver{root: tree.NewDir(implicitPerm)}, budget: b}
 }
 
 // apply puts one layer on top of those before it. Its whiteouts come first,
@@ -142,16 +143,17 @@ func copyStat(dst, src *tree.Node) {
 }
 
 // parent returns the directory of an entry, and makes what is missing of it.
-func (m *merger) parent(path string) (*tree.Node, error) {
+func (m *merger) parent(path string) (n *tree.Node, err error) {
 	if m.lastNode != nil && m.lastDir == path {
 		return m.lastNode, nil
 	}
-	n := m.direct(path)
-	if n == nil {
+	if n = m.direct(path); n == nil {
 		if err := m.walk(path, nil); err != nil {
 			return nil, err
 		}
-		n = m.makeMissing()
+		if n, err = m.makeMissing(); err != nil {
+			return nil, err
+		}
 	}
 	m.lastDir, m.lastNode = path, n
 	return n, nil
@@ -159,14 +161,18 @@ func (m *merger) parent(path string) (*tree.Node, error) {
 
 // makeMissing makes the directories that the last walk found missing, and
 // returns the one where it ended.
-func (m *merger) makeMissing() *tree.Node {
+func (m *merger) makeMissing() (*tree.Node, error) {
 	for i := 1; i < len(m.stack); i++ {
-		if m.stack[i].node == nil {
-			m.stack[i].node = tree.NewDir(implicitPerm)
-			m.stack[i-1].node.SetChild(m.stack[i].name, m.stack[i].node)
+		if m.stack[i].node != nil {
+			continue
 		}
+		if err := m.budget.spendEntry(); err != nil {
+			return nil, err
+		}
+		m.stack[i].node = tree.NewDir(implicitPerm)
+		m.stack[i-1].node.SetChild(m.stack[i].name, m.stack[i].node)
 	}
-	return m.stack[len(m.stack)-1].node
+	return m.stack[len(m.stack)-1].node, nil
 }
 
 // linked returns what a hard link links to: what is there now, from this layer

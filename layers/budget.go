@@ -6,7 +6,7 @@ import "sync/atomic"
 // a merge is within maxEntries times 600 bytes plus twice maxNames; that of an
 // import does not depend on the layer.
 const (
-	maxEntries = 1 << 21 // entries, whiteouts included
+	maxEntries = 1 << 21 // entries, with whiteouts and the directories that entries lack
 	maxNames   = 1 << 29 // bytes of paths, link targets and extended attributes
 	maxTar     = 1 << 40 // bytes of a layer's tar
 )
@@ -26,8 +26,8 @@ func newBudget() *budget {
 
 // spend takes one entry off the budget.
 func (b *budget) spend(e *rawEntry) error {
-	if b.entries.Add(-1) < 0 {
-		return unsupported("more than %d entries are not supported", maxEntries)
+	if err := b.spendEntry(); err != nil {
+		return err
 	}
 	n := len(e.path) + len(e.link)
 	for _, x := range e.xattrs {
@@ -35,6 +35,13 @@ func (b *budget) spend(e *rawEntry) error {
 	}
 	if b.names.Add(-int64(n)) < 0 {
 		return unsupported("more than %d bytes of names and extended attributes are not supported", maxNames)
+	}
+	return nil
+}
+
+func (b *budget) spendEntry() error {
+	if b.entries.Add(-1) < 0 {
+		return unsupported("more than %d files are not supported", maxEntries)
 	}
 	return nil
 }

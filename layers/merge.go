@@ -57,8 +57,9 @@ func openLayer(r *repo.Repo, stream verity.Digest) (chunkStream, error) {
 func mergeLayers(ctx context.Context, sources []layerSource) (*tree.Node, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	g, ctx := errgroup.WithContext(ctx)
-	parsed := parseAll(ctx, g, sources)
-	m := newMerger()
+	b := newBudget()
+	parsed := parseAll(ctx, g, sources, b)
+	m := newMerger(b)
 	err := m.applyAll(ctx, sources, parsed)
 	if err != nil {
 		cancel()
@@ -91,12 +92,11 @@ func (m *merger) applyAll(ctx context.Context, sources []layerSource, parsed []c
 
 // parseAll starts the goroutines that parse all layers, the lowest first, and
 // returns where each will be delivered.
-func parseAll(ctx context.Context, g *errgroup.Group, sources []layerSource) []chan *parsedLayer {
+func parseAll(ctx context.Context, g *errgroup.Group, sources []layerSource, b *budget) []chan *parsedLayer {
 	parsed := make([]chan *parsedLayer, len(sources))
 	for i := range parsed {
 		parsed[i] = make(chan *parsedLayer, 1)
 	}
-	b := newBudget()
 	var next atomic.Int64
 	for range min(len(sources), runtime.GOMAXPROCS(0)) {
 		g.Go(func() error {

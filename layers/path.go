@@ -3,9 +3,9 @@ package layers
 import "bytes"
 
 const (
-	maxName   = 255     // bytes of a path's component: NAME_MAX
-	maxTarget = 4095    // bytes of a symbolic link's target: PATH_MAX less a NUL
-	maxPath   = 1 << 16 // bytes of a path
+	maxName   = 255  // bytes of a path's component: NAME_MAX
+	maxPath   = 4095 // bytes of a path: PATH_MAX less a NUL
+	maxTarget = 4095 // bytes of a symbolic link's target
 )
 
 // cleanPath makes a tar's name relative to the root, without empty components

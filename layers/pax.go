@@ -15,24 +15,28 @@ const schilyXattr = "SCHILY.xattr."
 // gnuSparse begins the keys by which GNU tar describes a sparse file.
 const gnuSparse = "GNU.sparse."
 
-// applyPAX puts the records of an extended header (POSIX.1-2001 pax) into h. A
-// record without a value leaves what the header block says, except that an
-// extended attribute may be empty.
+// applyPAX puts the records of an extended header (POSIX.1-2001 pax) into h. The
+// last record of a key counts; if it has no value, what the header block says
+// stands, except that an extended attribute may be empty.
 func (h *header) applyPAX(records []byte) error {
+	if len(records) == 0 {
+		return nil
+	}
+	block := *h
 	for len(records) > 0 {
 		key, value, rest, ok := cutRecord(records)
 		if !ok {
 			return malformed("bad record in its extended header")
 		}
 		records = rest
-		if err := h.applyRecord(key, value); err != nil {
+		if err := h.applyRecord(&block, key, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h *header) applyRecord(key, value []byte) error {
+func (h *header) applyRecord(block *header, key, value []byte) error {
 	if name, ok := bytes.CutPrefix(key, []byte(schilyXattr)); ok {
 		h.xattrs = append(h.xattrs, rawXattr{name, value})
 		return nil
@@ -41,6 +45,7 @@ func (h *header) applyRecord(key, value []byte) error {
 		h.sparse = true
 	}
 	if len(value) == 0 {
+		h.undo(block, key)
 		return nil
 	}
 	ok := true
@@ -64,6 +69,24 @@ func (h *header) applyRecord(key, value []byte) error {
 		return malformed("bad %s %q in its extended header", key, shorten(value))
 	}
 	return nil
+}
+
+// undo takes back what an earlier record said.
+func (h *header) undo(block *header, key []byte) {
+	switch string(key) {
+	case "path":
+		h.name, h.paxName = block.name, false
+	case "linkpath":
+		h.link, h.paxLink = block.link, false
+	case "size":
+		h.size = block.size
+	case "uid":
+		h.uid = block.uid
+	case "gid":
+		h.gid = block.gid
+	case "mtime":
+		h.mtime = block.mtime
+	}
 }
 
 // cutRecord splits off the first record, "LENGTH KEY=VALUE\n", where LENGTH

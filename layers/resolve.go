@@ -12,6 +12,10 @@ import (
 // (path_resolution(7)): nothing below more of them could ever be opened.
 const maxLinks = 40
 
+// maxDepth is how deep a directory may be. No path of PATH_MAX bytes leads
+// deeper, and symbolic links could pile paths upon each other without end.
+const maxDepth = 2048
+
 // errNotFound is that a path does not lead to anything.
 var errNotFound = errors.New("there is no such file")
 
@@ -115,6 +119,9 @@ func (r *resolver) enter(name string) (link *tree.Node, err error) {
 	}
 	if child != nil && !child.IsDir() {
 		return nil, fmt.Errorf("%q is not a directory", r.where(name))
+	}
+	if len(r.stack) > maxDepth {
+		return nil, unsupported("directories nested more than %d deep are not supported", maxDepth)
 	}
 	r.stack = append(r.stack, frame{name, child})
 	return nil, nil

@@ -4,7 +4,12 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -13,6 +18,9 @@ import (
 // DefaultInlineMax is the size in bytes up to which mkcomposefs and
 // composefs-rs keep a file's content in the image.
 const DefaultInlineMax = 64
+
+// ErrChanged means that a file was changed while it was read.
+var ErrChanged = errors.New("changed while it was read")
 
 // Options say what Scan takes over.
 type Options struct {
@@ -28,15 +36,60 @@ type Options struct {
 	Threads   int // how many files are read at once; as many as there are processors if 0
 
 	// Store, if set, is called for every external file once its digest is
-	// known, from several goroutines at once. It may read f and must not
-	// close it.
+	// known, from several goroutines at once. It may read f, from the start,
+	// and must not close it.
 	Store func(ctx context.Context, f *os.File, size int64, d verity.Digest) error
+}
+
+func (o Options) withDefaults() Options {
+	if o.Algorithm == 0 {
+		o.Algorithm = verity.SHA512
+	}
+	if o.InlineMax == 0 {
+		o.InlineMax = DefaultInlineMax
+	}
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	return o
 }
 
 // Scan reads the directory dir and all below it. Symbolic links are not
 // followed, other file systems mounted below are entered. Everything is read
 // through descriptors, so a directory that changes meanwhile cannot lead the
-// scan out of dir; a file that changes while it is read is an error.
+// scan out of dir; a file that changes while it is read is an error. Link
+// counts are those of the tree that is returned.
 func Scan(ctx context.Context, dir string, o Options) (*tree.Node, error) {
-	return nil, errors.New("not written yet")
+	root, err := scan(ctx, dir, o.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("cannot read directory %s: %w", dir, err)
+	}
+	tree.SetLinks(root)
+	return root, nil
+}
+
+func scan(ctx context.Context, dir string, o Options) (*tree.Node, error) {
+	fd, err := openat(unix.AT_FDCWD, dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	w := &walker{ctx: ctx, o: o, files: make(chan *file, 64), links: map[inode]*tree.Node{}}
+	for range o.Threads {
+		r := newReader(ctx, o)
+		g.Go(func() error { return r.run(w.files) })
+	}
+	var root *tree.Node
+	g.Go(func() error {
+		defer close(w.files)
+		root, err = w.dir(fd, "")
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		for f := range w.files {
+			f.close()
+		}
+		return nil, err
+	}
+	return root, nil
 }

@@ -1,9 +1,8 @@
 package image
 
 import (
-	"context"
 	"net/http"
-	"time"
+	"runtime"
 
 	"github.com/opencontainers/go-digest"
 
@@ -13,7 +12,9 @@ import (
 // Options say where to look and whom to trust. The zero value means the system
 // that runs, and no progress.
 type Options struct {
-	Root string // prefix of all implied paths; "" and "/" are the same
+	// Root is put before all paths that are implied, credentials included; ""
+	// and "/" are the same.
+	Root string
 
 	OS, Arch, Variant string // in Go's names; empty for this machine's
 	AnyPlatform       bool   // accept a single image of another platform
@@ -21,18 +22,19 @@ type Options struct {
 	// RequireSignature refuses images that the policy accepts unsigned.
 	RequireSignature bool
 
-	// These replace files that are otherwise found below Root.
+	// These replace what is otherwise found below Root.
 	PolicyPath        string // policy.json
 	AuthFile          string // auth.json
 	RegistriesConf    string // registries.conf
 	RegistriesConfDir string // registries.conf.d
-	RegistriesDir     string // registries.d, where signatures are kept
+	RegistriesDir     string // registries.d: where signatures are kept
 	CertDir           string // certs.d: directories by host:port
 
 	InsecureTLS bool   // accept any certificate, and plain http
 	UserAgent   string // "bootc/1.0"
 
 	Retry    Retry
+	Clock    Clock // nil for the real time
 	Progress progress.Func
 
 	// Config returns a configuration that is here already, to save fetching
@@ -43,14 +45,37 @@ type Options struct {
 	Transport func(http.RoundTripper) http.RoundTripper
 }
 
-// Retry says how stubbornly to try. Zero fields take their defaults.
-type Retry struct {
-	Attempts int           // in a row without progress; default 6
-	Base     time.Duration // the first wait; it doubles each time; default 1 s
-	Max      time.Duration // the longest wait, also of what a registry asks for; default 60 s
-	Stall    time.Duration // silence after which a transfer is given up and resumed; default 30 s
+func (o Options) withDefaults() Options {
+	o.Retry = o.Retry.withDefaults()
+	if o.Clock == nil {
+		o.Clock = wallClock{}
+	}
+	if o.Root == "/" {
+		o.Root = ""
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "bootc"
+	}
+	if o.Config == nil {
+		o.Config = func(digest.Digest) ([]byte, bool) { return nil, false }
+	}
+	if o.Transport == nil {
+		o.Transport = func(rt http.RoundTripper) http.RoundTripper { return rt }
+	}
+	return o
+}
 
-	Sleep  func(ctx context.Context, d time.Duration) error // default: the real thing
-	Jitter func(d time.Duration) time.Duration              // default: between d/2 and d
-	Now    func() time.Time                                 // default: time.Now
+// os and arch are what an image must be for.
+func (o Options) os() string {
+	if o.OS != "" {
+		return o.OS
+	}
+	return runtime.GOOS
+}
+
+func (o Options) arch() string {
+	if o.Arch != "" {
+		return o.Arch
+	}
+	return runtime.GOARCH
 }

@@ -13,7 +13,7 @@ import (
 const (
 	maxStates   = 1 << 14 // kept at a time
 	maxElements = 1 << 22 // sum of the lengths of all kept states
-	maxWork     = 1 << 31 // instructions looked at to make states, over a policy's life
+	maxWork     = 1 << 29 // instructions looked at to make states, over a policy's life
 )
 
 // An automaton finds, for all specifications at once and in one pass over the
@@ -26,7 +26,7 @@ type automaton struct {
 	byStem []*spec // sorted by stem, without those that need backtracking
 	starts []int64 // by place in byStem: where the code begins, or -1
 
-	states []*state // states[0] is the dead one, states[1] the start
+	states []*state // by number; none has number 0
 	index  map[string]int32
 	length int // sum of the lengths of the states
 	work   int
@@ -36,11 +36,14 @@ type automaton struct {
 	current uint32   // generation
 	stack   []uint32
 	key     []byte
+	scratch state
 }
 
 const (
-	deadState  = 0
-	startState = 1
+	unknownState = 0
+	deadState    = 1
+	startState   = 2
+	firstState   = 3 // the first one that is made on the way
 )
 
 // A state is what is left to match after some path: the stems in
@@ -49,11 +52,18 @@ type state struct {
 	low, high, depth int
 	readers          []uint32
 	best             [kinds]int32 // by file type, if the path ends here: the rank of the specification, or -1
-	next             [256]int32   // by byte: the number of the state after it, or -1
+	next             [256]int32   // by byte: the number of the state after it
 }
 
+// none is the state in which nothing matches.
+var none = [kinds]int32{-1, -1, -1, -1, -1, -1, -1}
+
 func newAutomaton(specs []*spec) *automaton {
-	a := &automaton{specs: specs, index: map[string]int32{}}
+	a := &automaton{
+		program: program{numbers: map[byteSet]uint32{}},
+		specs:   specs,
+		index:   map[string]int32{},
+	}
 	for _, s := range specs {
 		if !s.pattern.backtrack {
 			a.byStem = append(a.byStem, s)
@@ -61,24 +71,12 @@ func newAutomaton(specs []*spec) *automaton {
 	}
 	slices.SortStableFunc(a.byStem, func(x, y *spec) int { return strings.Compare(x.pattern.stem, y.pattern.stem) })
 	a.starts = slices.Repeat([]int64{-1}, len(a.byStem))
-	a.states = append(a.states, newState(0, 0, 0))
 	return a
-}
-
-func newState(low, high, depth int) *state {
-	s := &state{low: low, high: high, depth: depth}
-	for i := range s.best {
-		s.best[i] = -1
-	}
-	for i := range s.next {
-		s.next[i] = -1
-	}
-	return s
 }
 
 // lookup returns the rank of the specification for path, or -1.
 func (a *automaton) lookup(path string, k kind) (int, error) {
-	if len(a.states) == 1 {
+	if a.states == nil {
 		if err := a.makeStart(); err != nil {
 			return -1, err
 		}
@@ -86,7 +84,7 @@ func (a *automaton) lookup(path string, k kind) (int, error) {
 	s := a.states[startState]
 	for i := range len(path) {
 		n := s.next[path[i]]
-		if n < 0 {
+		if n == unknownState {
 			var err error
 			if n, err = a.step(s, path[i]); err != nil {
 				return -1, err
@@ -101,19 +99,21 @@ func (a *automaton) lookup(path string, k kind) (int, error) {
 }
 
 func (a *automaton) makeStart() error {
-	s := newState(0, len(a.byStem), 0)
-	a.generation()
+	s := &state{high: len(a.byStem), best: none}
+	a.current++
 	if err := a.enter(s, true); err != nil {
 		return err
 	}
-	a.states = append(a.states, s)
+	a.states = []*state{deadState: {best: none}, startState: s}
 	return nil
 }
 
 // step makes the state after s and the byte b, and remembers it in s.
 func (a *automaton) step(s *state, b byte) (int32, error) {
-	next := newState(a.narrow(s, b))
-	a.generation()
+	next := &a.scratch
+	next.low, next.high, next.depth = a.narrow(s, b)
+	next.readers, next.best = next.readers[:0], none
+	a.current++
 	for _, pc := range s.readers {
 		in := &a.code[pc]
 		if a.sets[in.arg].contains(b) {
@@ -143,6 +143,9 @@ func (a *automaton) narrow(s *state, b byte) (low, high, depth int) {
 		stem := stems[i].pattern.stem
 		return len(stem) > s.depth && stem[s.depth] > b
 	})
+	if low == high {
+		return 0, 0, 0
+	}
 	return s.low + low, s.low + high, s.depth + 1
 }
 
@@ -162,8 +165,6 @@ func (a *automaton) enter(s *state, begin bool) error {
 	return nil
 }
 
-func (a *automaton) generation() { a.current++ }
-
 // follow adds to s what can be reached from pc without reading. It says with
 // begin whether the path begins here.
 func (a *automaton) follow(s *state, pc uint32, begin bool) {
@@ -176,7 +177,7 @@ func (a *automaton) follow(s *state, pc uint32, begin bool) {
 		}
 		a.mark[pc] = a.current
 		a.work++
-		in := a.code[pc]
+		in := &a.code[pc]
 		switch in.op {
 		case opRead:
 			s.readers = append(s.readers, pc)
@@ -202,11 +203,11 @@ func (s *state) match(sp *spec) {
 }
 
 func (s *state) dead() bool {
-	return s.low == s.high && len(s.readers) == 0 && slices.Max(s.best[:]) < 0
+	return s.low == s.high && len(s.readers) == 0 && s.best == none
 }
 
-// number returns the number of a state that equals s, which becomes one of the
-// kept states if there is none.
+// number returns the number of the kept state that equals s; a copy of s becomes
+// one if there is none.
 func (a *automaton) number(s *state) int32 {
 	if s.dead() {
 		return deadState
@@ -219,22 +220,19 @@ func (a *automaton) number(s *state) int32 {
 		a.forget()
 	}
 	n := int32(len(a.states))
-	a.states = append(a.states, s)
+	a.states = append(a.states, &state{low: s.low, high: s.high, depth: s.depth, best: s.best, readers: slices.Clone(s.readers)})
 	a.index[string(a.key)] = n
 	a.length += len(s.readers)
 	return n
 }
 
-// forget drops all states but the dead and the start one.
+// forget drops all states that were made on the way.
 func (a *automaton) forget() {
-	clear(a.states[2:])
-	a.states = a.states[:2]
+	clear(a.states[firstState:])
+	a.states = a.states[:firstState]
 	clear(a.index)
 	a.length = 0
-	start := a.states[startState]
-	for i := range start.next {
-		start.next[i] = -1
-	}
+	clear(a.states[startState].next[:])
 }
 
 // appendKey appends what tells s from other states.

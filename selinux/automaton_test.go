@@ -116,7 +116,7 @@ func TestForgetsStates(t *testing.T) {
 	}
 	rnd := rand.New(rand.NewPCG(2, 2))
 	for i := range 5000 {
-		if i%7 == 0 {
+		if i%7 == 6 {
 			p.automaton.forget()
 		}
 		path := fmt.Sprintf("/x/%d/%s", i, string("abcd7/"[rnd.IntN(6)])+randomPath(rnd))
@@ -192,19 +192,22 @@ func FuzzFileContexts(f *testing.F) {
 		}
 		for _, mode := range modes {
 			label, ok, err := p.Label(path, mode)
-			if err == nil && ok == (label == "") {
+			if err != nil {
+				if !errors.Is(err, ErrTooComplex) {
+					t.Errorf("%q: %v", path, err)
+				}
+				return
+			}
+			if ok == (label == "") {
 				t.Errorf("%q: label %q, %v", path, label, ok)
 			}
-			checkNaive(t, contexts, p, path, mode, label, err)
+			checkNaive(t, contexts, path, mode, label)
 		}
 	})
 }
 
 // checkNaive compares with package regexp, where it reads the same language.
-func checkNaive(t *testing.T, contexts []byte, p *Policy, path string, mode uint32, label string, err error) {
-	if err != nil || strings.ContainsRune(path, 0) {
-		return
-	}
+func checkNaive(t *testing.T, contexts []byte, path string, mode uint32, label string) {
 	want := ""
 	for line := range strings.Lines(string(contexts)) {
 		f := fields(line)
@@ -235,24 +238,42 @@ func hasHighByte(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) >= 0
 }
 
-// fedoraLike returns a policy of the size and the forms of Fedora's, and paths
-// of a system.
+// fedoraLike returns a policy of the size of Fedora's and with about its shares
+// of each form (half are plain paths, one in twenty has a wildcard in the
+// middle), and paths in directories of a dozen files.
 func fedoraLike(specs, paths int) (string, []string) {
 	rnd := rand.New(rand.NewPCG(3, 3))
 	word := func() string { return fmt.Sprintf("%c%x", 'a'+rune(rnd.IntN(26)), rnd.IntN(4000)) }
 	dirs := []string{"/usr/lib", "/usr/bin", "/usr/sbin", "/usr/share", "/usr/libexec", "/etc", "/var/lib", "/var/log", "/opt", "/dev", "/root"}
-	forms := []string{"%s/%s", "%s/%s(/.*)?", "%s/(.*/)?%s", `%s/%s\.so.*`, "%s/(s)?bin/%s", `%s/[^/]*/%s(/.*)?`, "%s/%s.*", `%s(/.*)?/%s\.pid`}
+	dir := func() string { return dirs[rnd.IntN(len(dirs))] }
 	var b strings.Builder
 	b.WriteString("/.* u:object_r:default_t:s0\n")
 	for i := range specs {
-		fmt.Fprintf(&b, forms[rnd.IntN(len(forms))], dirs[rnd.IntN(len(dirs))], word())
+		fmt.Fprintf(&b, randomForm(rnd), dir(), word())
 		fmt.Fprintf(&b, "\t%s\tu:object_r:t%d_t:s0\n", []string{"", "--", "-d", "-l"}[rnd.IntN(4)], i%900)
 	}
 	var list []string
-	for range paths {
-		list = append(list, fmt.Sprintf("%s/%s/%s/%s.so", dirs[rnd.IntN(len(dirs))], word(), word(), word()))
+	for len(list) < paths {
+		below := dir() + "/" + word() + "/" + word()
+		for range 12 {
+			list = append(list, below+"/"+word()+".so")
+		}
 	}
-	return b.String(), list
+	return b.String(), list[:paths]
+}
+
+func randomForm(rnd *rand.Rand) string {
+	switch n := rnd.IntN(100); {
+	case n < 48:
+		return "%s/%s"
+	case n < 75:
+		return "%s/%s(/.*)?"
+	case n < 87:
+		return "%s/%s.*"
+	case n < 95:
+		return []string{"%s/[^/]*/%s(/.*)?", "%s/(s)?bin/%s", `%s/%s\.so\.[0-9]`}[rnd.IntN(3)]
+	}
+	return []string{"%s/(.*/)?%s", `%s(/.*)?/%s\.pid`, "%s/.*/%s(/.*)?"}[rnd.IntN(3)]
 }
 
 // TestWorkIsBounded says of the time to label 100,000 paths what a test can say
@@ -265,7 +286,7 @@ func TestWorkIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := p.automaton.work; got > 2000*len(paths) {
+	if got := p.automaton.work; got > 500*len(paths) {
 		t.Errorf("looked at %d instructions for %d paths", got, len(paths))
 	}
 }

@@ -12,8 +12,8 @@ import (
 // length of a path. No policy in use has more than a few such patterns.
 const (
 	maxBacktracking = 500
-	matchTimeout    = time.Second
-	totalTimeout    = 30 * time.Second // of all matches of a policy
+	matchTimeout    = time.Second / 4
+	totalTimeout    = 10 * time.Second // of all matches of a policy
 )
 
 // A backtracker matches the specifications that the automaton cannot express.

@@ -14,8 +14,9 @@ const (
 // A program is the code of all patterns compiled so far: a nondeterministic
 // automaton that reads bytes.
 type program struct {
-	code []instruction
-	sets []byteSet // what readers read
+	code    []instruction
+	sets    []byteSet // what readers read
+	numbers map[byteSet]uint32
 }
 
 type operation uint8
@@ -36,11 +37,10 @@ type instruction struct {
 // compile adds the code for the part of a pattern after its stem and returns
 // where it begins.
 func (p *program) compile(s *spec) (uint32, error) {
-	source := s.pattern.source[s.pattern.rest:]
-	if source == "" {
+	if s.pattern.rest == len(s.pattern.source) {
 		return p.add(instruction{op: opMatch, arg: uint32(s.rank)}), nil
 	}
-	re, err := s.pattern.parse(source)
+	re, err := s.pattern.parse()
 	if err != nil {
 		return 0, err
 	}
@@ -58,13 +58,23 @@ func (p *program) compile(s *spec) (uint32, error) {
 	return base + uint32(prog.Start), nil
 }
 
-// parse reads an expression that translate made, with a bound on its size.
-func (p *pattern) parse(source string) (*syntax.Regexp, error) {
+// check refuses early what cannot be compiled later. Only a counted repetition
+// can still be at fault, so the time is not spent on others.
+func (p *pattern) check() error {
+	if !p.counted || p.backtrack {
+		return nil
+	}
+	_, err := p.parse()
+	return err
+}
+
+// parse reads what follows the stem, with a bound on its size.
+func (p *pattern) parse() (*syntax.Regexp, error) {
 	flags := syntax.Perl
 	if p.dotNewline {
 		flags |= syntax.DotNL
 	}
-	re, err := syntax.Parse(source, flags)
+	re, err := syntax.Parse(p.source[p.rest:], flags)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errDialect, err)
 	}
@@ -121,13 +131,13 @@ func (p *program) set(in *syntax.Inst) uint32 {
 			set.add(byte(b))
 		}
 	}
-	for i := range p.sets {
-		if p.sets[i] == set {
-			return uint32(i)
-		}
+	n, ok := p.numbers[set]
+	if !ok {
+		n = uint32(len(p.sets))
+		p.numbers[set] = n
+		p.sets = append(p.sets, set)
 	}
-	p.sets = append(p.sets, set)
-	return uint32(len(p.sets) - 1)
+	return n
 }
 
 func reads(in *syntax.Inst, r rune) bool {

@@ -95,8 +95,10 @@ func parseSpec(f []string) (*spec, error) {
 	}
 	s.context = rest[0]
 	var err error
-	s.pattern, err = translate(f[0])
-	return s, err
+	if s.pattern, err = translate(f[0]); err != nil {
+		return nil, err
+	}
+	return s, s.pattern.check()
 }
 
 func (p *Policy) addSubs(file string, data []byte) error {

@@ -14,8 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
 	"github.com/rogpeppe/go-internal/txtar"
+	"golang.org/x/sys/unix"
 )
 
 func main() {

@@ -24,7 +24,7 @@ setup: ## install the Debian packages and tools that build, tests and bench need
 	@scripts/setup.sh
 
 build: ## build the static binary bin/bootc
-	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/bootc ./cmd/bootc
+	go build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/bootc ./cmd/bootc
 
 test: ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
 	@go run ./internal/testrun $(TESTARGS) $(PKG)

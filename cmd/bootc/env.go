@@ -100,8 +100,14 @@ func needSubcommand(c *cli.Context) error {
 	return cli.ShowSubcommandHelp(c)
 }
 
+// buildVersion is stamped into the program by the linker.
+var buildVersion string
+
 // version is what the build was stamped with, else what Go knows of it.
 func version() string {
+	if buildVersion != "" {
+		return buildVersion
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}

@@ -5,9 +5,14 @@ import "github.com/urfave/cli/v2"
 // internalsCommand holds what administrators and tests need and users do not.
 func (e *env) internalsCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "internals",
-		Usage:       "tools for administrators and tests",
-		Hidden:      true,
-		Subcommands: []*cli.Command{},
+		Name:   "internals",
+		Usage:  "tools for administrators and tests",
+		Hidden: true,
+		Subcommands: []*cli.Command{
+			e.cfsCommand(),
+			e.mkcomposefsCommand(),
+			e.fsverityCommand(),
+			e.generateDocsCommand(),
+		},
 	}
 }

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"github.com/bootc-go/bootc/composefs/oci"
+	"github.com/bootc-go/bootc/composefs/repo"
+)
+
+// cfsOCICommand works on the OCI images of a repository.
+func (e *env) cfsOCICommand() *cli.Command {
+	return &cli.Command{
+		Name:  "oci",
+		Usage: "work on the OCI images of a repository",
+		Subcommands: append([]*cli.Command{
+			e.cfsPullCommand(),
+			{
+				Name: "images", Usage: "list the images that have a tag",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+				Action: e.repoAction(true, e.ociImages),
+			},
+			{
+				Name: "inspect", Usage: "print what is known of an image, as JSON", ArgsUsage: "IMAGE",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "manifest", Usage: "print only the manifest, byte for byte"},
+					&cli.BoolFlag{Name: "config", Usage: "print only the config, byte for byte"},
+				},
+				Action: e.repoAction(true, e.ociInspect),
+			},
+			{
+				Name: "layer", Usage: "write a layer's tar to standard output", ArgsUsage: "DIFFID",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "json", Usage: "print only what is known of it"},
+				},
+				Action: e.repoAction(true, e.ociLayer),
+			},
+			{
+				Name: "tag", Usage: "give an image one more name", ArgsUsage: "DIGEST NAME",
+				Action: e.repoAction(false, e.ociTag),
+			},
+			{
+				Name: "untag", Usage: "take a name from an image", ArgsUsage: "NAME",
+				Action: e.repoAction(false, e.ociUntag),
+			},
+			{
+				Name: "fsck", Usage: "check the images and the repository", ArgsUsage: "[IMAGE]",
+				Flags:  []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print the findings as JSON, with status 0 whatever they are"}},
+				Action: e.repoAction(true, e.ociFsck),
+			},
+		}, e.cfsTreeCommands()...),
+	}
+}
+
+// openImage opens an image by its tag or, as "@sha256:…" or "sha256:…", by the
+// digest of its manifest.
+func openImage(r *repo.Repo, name string) (*oci.Image, error) {
+	if s, ok := strings.CutPrefix(name, "@"); ok || strings.HasPrefix(name, "sha256:") {
+		d, err := digest.Parse(s)
+		if err != nil {
+			return nil, fmt.Errorf("cannot open image %s: %w", name, err)
+		}
+		return oci.Open(r, d)
+	}
+	return oci.OpenTag(r, name)
+}
+
+func (e *env) ociImages(c *cli.Context, r *repo.Repo, _ []string) error {
+	entries, damaged, err := oci.List(r)
+	if err != nil {
+		return err
+	}
+	for _, d := range damaged {
+		fmt.Fprintf(e.stderr, "bootc: warning: %v\n", d)
+	}
+	switch {
+	case c.Bool("json"):
+		if entries == nil {
+			entries = []oci.Entry{}
+		}
+		return e.printJSON(map[string][]oci.Entry{"images": entries})
+	case len(entries) == 0:
+		_, err = fmt.Fprintln(e.stdout, "No images found")
+		return err
+	}
+	rows := [][]string{{"NAME", "DIGEST", "ARCH", "LAYERS", "REFS"}}
+	for _, i := range entries {
+		arch := i.Architecture
+		if arch == "" {
+			arch = "artifact"
+		}
+		short := i.ManifestDigest.Encoded()
+		rows = append(rows, []string{i.Name, short[:min(12, len(short))], arch, strconv.Itoa(i.LayerCount), strconv.Itoa(i.ReferrerCount)})
+	}
+	return printTable(e.stdout, rows...)
+}
+
+func (e *env) ociInspect(c *cli.Context, r *repo.Repo, args []string) error {
+	img, err := openImage(r, args[0])
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("manifest"):
+		_, err = fmt.Fprintf(e.stdout, "%s\n", img.ManifestJSON)
+		return err
+	case c.Bool("config"):
+		_, err = fmt.Fprintf(e.stdout, "%s\n", img.ConfigJSON)
+		return err
+	}
+	info, err := oci.Inspect(r, img)
+	if err != nil {
+		return err
+	}
+	return e.printJSON(info)
+}
+
+func (e *env) ociTag(_ *cli.Context, r *repo.Repo, args []string) error {
+	d, err := digest.Parse(strings.TrimPrefix(args[0], "@"))
+	if err != nil {
+		return fmt.Errorf("cannot tag %s: %w", args[0], err)
+	}
+	if err := oci.Tag(r, d, args[1]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "Tagged %s as %s\n", d, args[1])
+	return err
+}
+
+func (e *env) ociUntag(_ *cli.Context, r *repo.Repo, args []string) error {
+	if err := oci.Untag(r, args[0]); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.stdout, "Removed tag %s\n", args[0])
+	return err
+}
+
+func (e *env) ociFsck(c *cli.Context, r *repo.Repo, args []string) error {
+	report, err := oci.Fsck(c.Context, r, args[0])
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return e.printJSON(report)
+	}
+	if _, err := fmt.Fprint(e.stdout, report); err != nil {
+		return err
+	}
+	if !report.OK() {
+		return errDamaged
+	}
+	return nil
+}
+
+func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
+	id, err := digest.Parse(args[0])
+	if err != nil {
+		return fmt.Errorf("cannot open layer %s: %w", args[0], err)
+	}
+	switch {
+	case c.Bool("json"):
+		info, err := oci.InspectLayer(r, id)
+		if err != nil {
+			return err
+		}
+		return e.printJSON(info)
+	}
+	if f, ok := e.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return fmt.Errorf("cannot write layer %s: a tar archive does not belong on a terminal: redirect it, or use --json", id)
+	}
+	s, err := oci.OpenLayer(r, id)
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // only read
+	return s.Cat(e.stdout)
+}

@@ -1,0 +1,94 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/verity"
+)
+
+// objectState is what stands under an object's name.
+type objectState uint8
+
+const (
+	absent  objectState = iota
+	present             // and whole, as far as can be told
+	damaged             // to be replaced
+)
+
+// look judges what stands under the name of the object d. Under its name is
+// not enough: after a power cut that came before the sync, some file systems
+// keep the name of a file whose content they lost in part. The size tells that
+// in an insecure repository; in one with fs-verity the kernel does.
+func (r *Repo) look(d verity.Digest, size int64) (objectState, error) {
+	if !r.insecure {
+		return r.lookProtected(d)
+	}
+	var st unix.Stat_t
+	err := unix.Fstatat(r.fd, objectPath(d), &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return absent, nil
+	case err != nil:
+		return absent, err
+	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == size:
+		return present, nil
+	}
+	return damaged, nil
+}
+
+func (r *Repo) lookProtected(d verity.Digest) (objectState, error) {
+	f, err := r.openObject(d)
+	if errors.Is(err, ErrNotFound) {
+		return absent, nil
+	}
+	if err != nil {
+		return damaged, nil //nolint:nilerr // whatever is wrong with it, a new object takes its place
+	}
+	f.Close()
+	return present, nil
+}
+
+// protect makes the file immutable before anybody can find it, and returns
+// the digest that the kernel measured.
+func (r *Repo) protect(t *temp, alg verity.Algorithm) (d verity.Digest, err error) {
+	if err := t.reopen(); err != nil {
+		return d, err
+	}
+	err = t.file(func(f *os.File) error {
+		if err := r.kernel.enable(f, alg); err != nil {
+			return fmt.Errorf("enable fs-verity: %w", err)
+		}
+		d, err = r.kernel.measure(f)
+		return err
+	})
+	return d, err
+}
+
+func (r *Repo) protectAs(t *temp, d verity.Digest) error {
+	got, err := r.protect(t, r.alg)
+	if err == nil && got != d {
+		err = fmt.Errorf("internal error: the kernel measured %s", got)
+	}
+	return err
+}
+
+// publish links the finished file as the object d, where before is what look
+// saw there. It reports false if somebody else was faster.
+func (r *Repo) publish(t *temp, d verity.Digest, size int64, before objectState) (stored bool, err error) {
+	name := objectPath(d)
+	if before == absent {
+		err := t.link(name)
+		if !errors.Is(err, unix.EEXIST) {
+			return true, err
+		}
+		now, err := r.look(d, size)
+		if err != nil || now == present {
+			return false, err
+		}
+	}
+	return true, t.replace(objectsName, name)
+}

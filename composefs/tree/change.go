@@ -17,8 +17,10 @@ func (c Change) String() string {
 		return "+ " + path
 	case Removed:
 		return "- " + path
+	case Changed:
+		return "~ " + path + " (" + strings.Join(c.details(), ", ") + ")"
 	}
-	return "~ " + path + " (" + strings.Join(c.details(), ", ") + ")"
+	return "? " + path
 }
 
 // details says of each aspect that differs how it does.

@@ -37,8 +37,12 @@ func TestDiff(t *testing.T) {
 	}{
 		{"nothing", []string{dir, file}, []string{file, dir}, nil},
 		{"added and removed", []string{dir, "/d/x 0 10644 1 0 0 0 0.0 - - -"}, []string{file}, []string{"- /d", "- /d/x", "+ /f"}},
-		{"attributes", []string{file + " user.a=1 user.b=1 user.c=1"}, []string{"/f 3 104755 1 1 2 0 0.5 - abc - user.a=1 user.b=2 user.d=1"},
-			[]string{"~ /f (mode 644 -> 4755, owner 0:0 -> 1:2, mtime 0.0 -> 0.5, xattrs ~user.b -user.c +user.d)"}},
+		{
+			"attributes",
+			[]string{file + " user.a=1 user.b=1 user.c=1"},
+			[]string{"/f 3 104755 1 1 2 0 0.5 - abc - user.a=1 user.b=2 user.d=1"},
+			[]string{"~ /f (mode 644 -> 4755, owner 0:0 -> 1:2, mtime 0.0 -> 0.5, xattrs ~user.b -user.c +user.d)"},
+		},
 		{"content", []string{file}, []string{"/f 3 100644 1 0 0 0 0.0 - abd -"}, []string{"~ /f (content)"}},
 		{"size", []string{file}, []string{"/f 0 100644 1 0 0 0 0.0 - - -"}, []string{"~ /f (size 3 -> 0)"}},
 		{"where the content is", []string{ext}, []string{"/f 9 100644 1 0 0 0 0.0 - - " + digest}, []string{"~ /f (content)"}},
@@ -50,8 +54,11 @@ func TestDiff(t *testing.T) {
 		{"link count", []string{file}, []string{"/f 3 100644 2 0 0 0 0.0 - abc -"}, []string{"~ /f (links 1 -> 2)"}},
 		{"split inode", []string{file, "/g 0 @100644 1 0 0 0 0.0 /f"}, []string{file, "/g 3 100644 1 0 0 0 0.0 - abc -"}, []string{"~ /g (linked with other names)"}},
 		{"joined inode", []string{file, "/g 3 100644 1 0 0 0 0.0 - abc -"}, []string{file, "/g 0 @100644 1 0 0 0 0.0 /f"}, []string{"~ /g (linked with other names)"}},
-		{"order", nil, []string{"/b 0 40755 2 0 0 0 0.0 - - -", "/b/c 0 40755 2 0 0 0 0.0 - - -", "/b-a 0 40755 2 0 0 0 0.0 - - -", `/a\x20= 0 40755 2 0 0 0 0.0 - - -`},
-			[]string{`+ /a\x20=`, "+ /b", "+ /b/c", "+ /b-a"}},
+		{
+			"order", nil,
+			[]string{"/b 0 40755 2 0 0 0 0.0 - - -", "/b/c 0 40755 2 0 0 0 0.0 - - -", "/b-a 0 40755 2 0 0 0 0.0 - - -", `/a\x20= 0 40755 2 0 0 0 0.0 - - -`},
+			[]string{`+ /a\x20=`, "+ /b", "+ /b/c", "+ /b-a"},
+		},
 	} {
 		got := changes(parse(t, c.old...), parse(t, c.new...))
 		if diff := cmp.Diff(c.want, got); diff != "" {

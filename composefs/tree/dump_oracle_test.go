@@ -69,6 +69,7 @@ func dumpOf(t testing.TB, root *Node) []byte {
 }
 
 func TestDumpGoesThroughTheirTools(t *testing.T) {
+	t.Parallel()
 	trees := map[string]*Node{"system": systemTree(500)}
 	for seed := range uint64(40) {
 		trees[fmt.Sprint("random-", seed)] = randomTree(seed)

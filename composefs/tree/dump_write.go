@@ -156,7 +156,7 @@ func appendData(b []byte, n *Node) []byte {
 	if n.File.Digest.IsZero() {
 		return append(b, '-')
 	}
-	b, _ = n.File.Digest.AppendText(b) //nolint:errcheck // it never fails
+	b, _ = n.File.Digest.AppendText(b) // never fails
 	return b
 }
 

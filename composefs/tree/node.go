@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bootc-go/bootc/composefs/verity"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/verity"
 )
 
 // Time is a modification time.
@@ -55,14 +56,14 @@ type Node struct {
 
 // NewDir returns an empty directory with the permission bits perm.
 func NewDir(perm uint32) *Node {
-	return &Node{Mode: unix.S_IFDIR | perm&07777}
+	return &Node{Mode: unix.S_IFDIR | perm&0o7777}
 }
 
-// Type is the file type, one of unix.S_IFREG, S_IFDIR, …
+// Type is the file type, unix.S_IFREG, S_IFDIR or another of these.
 func (n *Node) Type() uint32 { return n.Mode & unix.S_IFMT }
 
 // Perm is the permission bits, set-id and sticky bits included.
-func (n *Node) Perm() uint32 { return n.Mode & 07777 }
+func (n *Node) Perm() uint32 { return n.Mode & 0o7777 }
 
 // IsDir reports whether n is a directory.
 func (n *Node) IsDir() bool { return n.Type() == unix.S_IFDIR }

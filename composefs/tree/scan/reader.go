@@ -148,7 +148,7 @@ func (d descriptor) ReadAt(p []byte, off int64) (int, error) {
 	for total < len(p) {
 		n, err := unix.Pread(int(d), p[total:], off+int64(total))
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // an errno
+		case err == unix.EINTR:
 			continue
 		case err != nil:
 			return total, err

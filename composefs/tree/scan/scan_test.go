@@ -144,8 +144,8 @@ func TestScanInlineMax(t *testing.T) {
 func TestScanStores(t *testing.T) {
 	var mu sync.Mutex
 	sizes := map[int64]int{}
-	_, err := scan.Scan(t.Context(), sample(t), scan.Options{Store: func(_ context.Context, f *os.File, size int64, d verity.Digest) error {
-		got, err := verity.SumReaderAt(t.Context(), d.Algorithm(), f, size, 1)
+	_, err := scan.Scan(t.Context(), sample(t), scan.Options{Store: func(ctx context.Context, f *os.File, size int64, d verity.Digest) error {
+		got, err := verity.SumReaderAt(ctx, d.Algorithm(), f, size, 1)
 		if err != nil || got != d {
 			t.Errorf("%s: stored as %v, is %v, %v", f.Name(), d, got, err)
 		}

@@ -144,7 +144,7 @@ func at(path string, err error) error {
 func openat(fd int, name string, flags int) (int, error) {
 	for {
 		sub, err := unix.Openat(fd, name, flags|unix.O_CLOEXEC, 0)
-		if err != unix.EINTR { //nolint:errorlint // an errno
+		if err != unix.EINTR {
 			return sub, err
 		}
 	}

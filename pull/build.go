@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/tree"
+	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/internal/progress"
 	"github.com/bootc-go/bootc/layers"
 )
@@ -38,7 +40,7 @@ func (a *applier) makeImages(ctx context.Context) (err error) {
 		if root, err = a.merge(ctx, layers.AllowlistOnly); err != nil {
 			return err
 		}
-		if a.image, err = a.repo.WriteImage(root, ""); err != nil {
+		if a.image, err = a.writeImage(root); err != nil {
 			return err
 		}
 	}
@@ -51,12 +53,36 @@ func (a *applier) makeImages(ctx context.Context) (err error) {
 		if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
 			return fmt.Errorf("boot image: %w", err)
 		}
-		if a.bootImage, err = a.repo.WriteImage(root, ""); err != nil {
+		if a.bootImage, err = a.writeImage(root); err != nil {
 			return err
 		}
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Done, Task: "image", Text: "image"})
 	return nil
+}
+
+// writeImage writes an EROFS image and counts it if it is new.
+func (a *applier) writeImage(root *tree.Node) (verity.Digest, error) {
+	known, err := a.repo.Images()
+	if err != nil {
+		return verity.Digest{}, err
+	}
+	d, err := a.repo.WriteImage(root, "")
+	if err != nil || slices.ContainsFunc(known, func(l repo.Link) bool { return l.Digest == d }) {
+		return d, err
+	}
+	f, err := a.repo.OpenObject(d)
+	if err != nil {
+		return d, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return d, err
+	}
+	a.stats.ObjectsNew++
+	a.stats.BytesNew += fi.Size()
+	return d, nil
 }
 
 func (a *applier) merge(ctx context.Context, f layers.XattrFilter) (*tree.Node, error) {

@@ -40,7 +40,8 @@ func (c cache) entry(t testing.TB, name string, build func(t testing.TB, dir str
 	if exists(path) {
 		return path
 	}
-	defer c.lock(t)()
+	unlock := c.lock(t)
+	defer unlock()
 	if exists(path) {
 		return path
 	}

@@ -58,9 +58,9 @@ type hidden struct {
 // first is obeyed, so that their order does not matter.
 func (m *merger) hide(l *parsedLayer) {
 	var todo []hidden
-	replaced := newDirSet(l)
+	gone := &gone{layer: l}
 	for _, w := range l.whiteouts {
-		if dir := m.hiding(w.dir, replaced); dir != nil {
+		if dir := m.hiding(w.dir, gone); dir != nil {
 			todo = append(todo, hidden{dir, w.name})
 		}
 	}
@@ -75,37 +75,16 @@ func (m *merger) hide(l *parsedLayer) {
 
 // hiding returns the directory in the lower layers that a whiteout in dir is
 // about, or nil if there is none: then it hides nothing. A symbolic link there
-// that the layer replaces by a directory is not followed, since the whiteout is
-// about the directory's predecessor and not about what the link led to.
-func (m *merger) hiding(dir string, replaced *dirSet) *tree.Node {
+// that the layer replaces or hides is not followed, since the whiteout is about
+// what stood in its place and not about what it led to.
+func (m *merger) hiding(dir string, gone *gone) *tree.Node {
 	if n := m.direct(dir); n != nil {
 		return n
 	}
-	if err := m.walk(dir, replaced.has); err != nil {
+	if err := m.walk(dir, gone.has); err != nil {
 		return nil
 	}
 	return m.stack[len(m.stack)-1].node
-}
-
-// dirSet is the directories that a layer has entries for. It is made when it is
-// needed, which is rarely.
-type dirSet struct {
-	layer *parsedLayer
-	paths map[string]bool
-}
-
-func newDirSet(l *parsedLayer) *dirSet { return &dirSet{layer: l} }
-
-func (s *dirSet) has(path string) bool {
-	if s.paths == nil {
-		s.paths = map[string]bool{}
-		for i := range s.layer.entries {
-			if e := &s.layer.entries[i]; e.node != nil && e.node.IsDir() {
-				s.paths[e.path()] = true
-			}
-		}
-	}
-	return s.paths[path]
 }
 
 // add puts one entry into the tree.
@@ -178,12 +157,12 @@ func (m *merger) makeMissing() (*tree.Node, error) {
 // linked returns what a hard link links to: what is there now, from this layer
 // or one below. A symbolic link at the end of the path is linked to itself.
 func (m *merger) linked(path string) (*tree.Node, error) {
-	dir, base := splitPath([]byte(path))
-	parent, err := m.lookup(string(dir))
+	dir, base := cutLast(path)
+	parent, err := m.lookup(dir)
 	if err != nil {
 		return nil, err
 	}
-	switch n := parent.Child(string(base)); {
+	switch n := parent.Child(base); {
 	case n == nil:
 		return nil, errNotFound
 	case n.IsDir():

@@ -30,8 +30,9 @@ type ImportResult struct {
 // Import reads a layer's blob to its end and stores its files as objects and
 // the rest of its tar as a splitstream, which gets no name: the caller gives
 // it one after [repo.Repo.Sync]. The diff_id is verified before the splitstream
-// is stored. Memory does not depend on what the blob holds or claims, but for
-// the window of a zstd frame, 128 MiB at most.
+// is stored. What memory it takes does not depend on what the blob claims: it is
+// a few MiB, the window of a zstd frame (128 MiB at most), and the splitstream in
+// compressed form.
 //
 // The blob's own digest is not looked at: blob is expected to fail instead of
 // ending if its bytes are wrong. Such an error is returned before any that
@@ -71,11 +72,12 @@ func importLayer(ctx context.Context, objects objectWriter, stream streamWriter,
 }
 
 func splitBlob(ctx context.Context, objects objectWriter, stream streamWriter, src *source, o ImportOptions) (res ImportResult, err error) {
-	alg := o.DiffID.Algorithm()
-	if o.DiffID == "" {
-		alg = digest.Canonical
-	} else if err := o.DiffID.Validate(); err != nil {
-		return res, fmt.Errorf("diff_id %q: %w", o.DiffID, err)
+	alg := digest.Canonical
+	if o.DiffID != "" {
+		if err := o.DiffID.Validate(); err != nil {
+			return res, fmt.Errorf("diff_id %q: %w", o.DiffID, err)
+		}
+		alg = o.DiffID.Algorithm()
 	}
 	data, compression, err := Decompress(src)
 	if err != nil {

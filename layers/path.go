@@ -1,6 +1,9 @@
 package layers
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 const (
 	maxName   = 255  // bytes of a path's component: NAME_MAX
@@ -76,6 +79,15 @@ func splitPath(path []byte) (dir, base []byte) {
 	i := bytes.LastIndexByte(path, '/')
 	if i < 0 {
 		return nil, path
+	}
+	return path[:i], path[i+1:]
+}
+
+// cutLast is splitPath of a string.
+func cutLast(path string) (dir, base string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", path
 	}
 	return path[:i], path[i+1:]
 }

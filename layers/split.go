@@ -31,6 +31,17 @@ type splitter struct {
 	objects objectWriter
 	stream  streamWriter
 	entries int64
+	inlined int64 // bytes written inline
+}
+
+// writeInline keeps a layer from being nothing but its splitstream, which is
+// compressed in memory.
+func (s *splitter) writeInline(p []byte) error {
+	s.inlined += int64(len(p))
+	if s.inlined > maxInlined {
+		return unsupported("more than %d bytes besides the content of files are not supported", int64(maxInlined))
+	}
+	return s.stream.WriteInline(p)
 }
 
 // block implements blocks: what the header reader sees goes into the stream.
@@ -43,7 +54,7 @@ func (s *splitter) block() ([]byte, error) {
 		return nil, err
 	}
 	s.skip(blockSize)
-	return b, s.stream.WriteInline(b)
+	return b, s.writeInline(b)
 }
 
 // split reads the tar to the end of its data, what follows the end of the
@@ -122,7 +133,7 @@ func (s *splitter) inline(n int) error {
 		return err
 	}
 	s.skip(n)
-	return s.stream.WriteInline(data)
+	return s.writeInline(data)
 }
 
 // tail passes on what follows the archive's end: the rest of GNU tar's last

@@ -20,7 +20,7 @@ func (r *registry) askWhen(ctx context.Context, named reference.Named) time.Dura
 		return 0
 	}
 	defer resp.Body.Close()
-	if _, temporary := classifyStatus(resp.StatusCode); !temporary {
+	if !classifyStatus(resp.StatusCode).temporary {
 		return 0
 	}
 	return retryAfter(resp.Header, e.clock.Now())

@@ -30,58 +30,66 @@ var (
 	errRedirects = errors.New("redirects without end")
 )
 
-// classify sorts an error: into which class it belongs (nil for none of them),
-// and whether the same request may succeed when it is repeated.
-func classify(err error) (kind error, temporary bool) {
-	if f := (*failure)(nil); errors.As(err, &f) {
-		return f.kind, f.temporary
-	}
-	for _, sort := range []func(error) (error, bool, bool){byPolicy, byStatus, byCode, byTLS, byNetwork, byFile, byDigest} {
-		if kind, temporary, ok := sort(err); ok {
-			return kind, temporary
-		}
-	}
-	return nil, false
+// class is what an error is sorted into.
+type class struct {
+	kind      error // one of the sentinels, or nil for none of them
+	temporary bool  // the same request may succeed when it is repeated
 }
 
-func byPolicy(err error) (kind error, temporary, ok bool) {
-	var requirement signature.PolicyRequirementError
-	var invalid signature.InvalidSignatureError
-	if errors.As(err, &requirement) || errors.As(err, &invalid) || errors.Is(err, configfile.ErrConfigFileNotFound) {
-		return ErrSignature, false, true
+// classify sorts an error.
+func classify(err error) class {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.class
 	}
-	return nil, false, false
+	for _, sort := range []func(error) (class, bool){byPolicy, byStatus, byCode, byTLS, byNetwork, byFile, byDigest} {
+		if c, ok := sort(err); ok {
+			return c
+		}
+	}
+	return class{}
+}
+
+// as reports whether an error of the type is in err's tree.
+func as[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+func byPolicy(err error) (class, bool) {
+	if as[signature.PolicyRequirementError](err) || as[signature.InvalidSignatureError](err) || errors.Is(err, configfile.ErrConfigFileNotFound) {
+		return class{ErrSignature, false}, true
+	}
+	return class{}, false
 }
 
 // byStatus sorts by the HTTP status of a registry's answer, as far as the
 // library lets it through.
-func byStatus(err error) (kind error, temporary, ok bool) {
+func byStatus(err error) (class, bool) {
 	if errors.Is(err, docker.ErrTooManyRequests) {
-		return ErrUnavailable, true, true
+		return class{ErrUnavailable, true}, true
 	}
-	if errors.As(err, new(docker.ErrUnauthorizedForCredentials)) {
-		return ErrUnauthorized, false, true
+	if as[docker.ErrUnauthorizedForCredentials](err) {
+		return class{ErrUnauthorized, false}, true
 	}
 	if status := statusOf(err); status != 0 {
-		kind, temporary = classifyStatus(status)
-		return kind, temporary, true
+		return classifyStatus(status), true
 	}
-	return nil, false, false
+	return class{}, false
 }
 
 // classifyStatus sorts an HTTP status that is no success.
-func classifyStatus(status int) (kind error, temporary bool) {
+func classifyStatus(status int) class {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return ErrUnauthorized, false
+		return class{ErrUnauthorized, false}
 	case http.StatusNotFound, http.StatusGone:
-		return ErrNotFound, false
+		return class{ErrNotFound, false}
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return ErrUnavailable, true
+		return class{ErrUnavailable, true}
 	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
-		return ErrUnavailable, false
+		return class{ErrUnavailable, false}
 	}
-	return ErrUnavailable, status >= 500
+	return class{ErrUnavailable, status >= 500}
 }
 
 // statusText is how the library prints a status with a body that is not the
@@ -98,67 +106,65 @@ func statusInText(err error) int {
 }
 
 // byCode sorts by the code in the distribution API's error document.
-func byCode(err error) (kind error, temporary, ok bool) {
-	var coder errcode.ErrorCoder
-	if !errors.As(err, &coder) {
-		return nil, false, false
+func byCode(err error) (class, bool) {
+	coder, ok := errors.AsType[interface {
+		error
+		errcode.ErrorCoder
+	}](err)
+	if !ok {
+		return class{}, false
 	}
 	switch coder.ErrorCode() {
 	case errcode.ErrorCodeUnauthorized, errcode.ErrorCodeDenied:
-		return ErrUnauthorized, false, true
+		return class{ErrUnauthorized, false}, true
 	case v2.ErrorCodeManifestUnknown, v2.ErrorCodeNameUnknown, v2.ErrorCodeBlobUnknown, v2.ErrorCodeManifestBlobUnknown:
-		return ErrNotFound, false, true
+		return class{ErrNotFound, false}, true
 	case errcode.ErrorCodeTooManyRequests, errcode.ErrorCodeUnavailable:
-		return ErrUnavailable, true, true
+		return class{ErrUnavailable, true}, true
 	}
 	// Harbor and registry.redhat.io say UNKNOWN where they mean 404.
 	if strings.Contains(strings.ToLower(err.Error()), "not found") {
-		return ErrNotFound, false, true
+		return class{ErrNotFound, false}, true
 	}
-	return ErrUnavailable, false, true
+	return class{ErrUnavailable, false}, true
 }
 
 // byTLS sorts failures to agree on a trusted connection. They stay until
 // somebody changes the configuration.
-func byTLS(err error) (kind error, temporary, ok bool) {
-	for _, target := range []any{
-		new(*tls.CertificateVerificationError), new(x509.UnknownAuthorityError), new(x509.HostnameError),
-		new(x509.CertificateInvalidError), new(tls.RecordHeaderError), new(tls.AlertError),
-	} {
-		if errors.As(err, target) {
-			return ErrTLS, false, true
-		}
+func byTLS(err error) (class, bool) {
+	if as[*tls.CertificateVerificationError](err) || as[x509.UnknownAuthorityError](err) || as[x509.HostnameError](err) ||
+		as[x509.CertificateInvalidError](err) || as[tls.RecordHeaderError](err) || as[tls.AlertError](err) {
+		return class{ErrTLS, false}, true
 	}
 	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
-		return ErrTLS, false, true
+		return class{ErrTLS, false}, true
 	}
-	return nil, false, false
+	return class{}, false
 }
 
 // byNetwork sorts what happens between here and the registry. Nearly all of it
 // may pass: at boot the network is often late.
-func byNetwork(err error) (kind error, temporary, ok bool) {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return ErrUnreachable, !dns.IsNotFound, true
+func byNetwork(err error) (class, bool) {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return class{ErrUnreachable, !dns.IsNotFound}, true
 	}
 	if errors.Is(err, errRedirects) {
-		return ErrUnavailable, false, true
+		return class{ErrUnavailable, false}, true
 	}
 	for _, e := range []error{errStalled, io.ErrUnexpectedEOF, context.DeadlineExceeded} {
 		if errors.Is(err, e) {
-			return ErrUnreachable, true, true
+			return class{ErrUnreachable, true}, true
 		}
 	}
-	if errors.As(err, new(*net.OpError)) || errors.As(err, new(*url.Error)) || isTimeout(err) || isErrno(err) {
-		return ErrUnreachable, !strings.Contains(err.Error(), "unsupported protocol scheme"), true
+	if as[*net.OpError](err) || as[*url.Error](err) || isTimeout(err) || isErrno(err) {
+		return class{ErrUnreachable, !strings.Contains(err.Error(), "unsupported protocol scheme")}, true
 	}
-	return nil, false, false
+	return class{}, false
 }
 
 func isTimeout(err error) bool {
-	var n net.Error
-	return errors.As(err, &n) && n.Timeout()
+	n, ok := errors.AsType[net.Error](err)
+	return ok && n.Timeout()
 }
 
 func isErrno(err error) bool {
@@ -170,20 +176,20 @@ func isErrno(err error) bool {
 	return false
 }
 
-func byFile(err error) (kind error, temporary, ok bool) {
+func byFile(err error) (class, bool) {
 	if errors.Is(err, fs.ErrNotExist) {
-		return ErrNotFound, false, true
+		return class{ErrNotFound, false}, true
 	}
-	return nil, false, false
+	return class{}, false
 }
 
 // byDigest knows a manifest that the library found to be another than asked for;
 // its error has no type.
-func byDigest(err error) (kind error, temporary, ok bool) {
+func byDigest(err error) (class, bool) {
 	if strings.Contains(err.Error(), "does not match provided manifest digest") {
-		return ErrCorrupt, false, true
+		return class{ErrCorrupt, false}, true
 	}
-	return nil, false, false
+	return class{}, false
 }
 
 // retryAfter reads the header of that name: seconds, or a date (RFC 9110,
@@ -205,19 +211,16 @@ func reason(err error) string {
 	if status := statusOf(err); status != 0 {
 		return fmt.Sprintf("%d %s", status, http.StatusText(status))
 	}
-	var login docker.ErrUnauthorizedForCredentials
-	if errors.As(err, &login) {
+	if login, ok := errors.AsType[docker.ErrUnauthorizedForCredentials](err); ok {
 		return reason(login.Err)
 	}
 	if message := apiMessage(err); message != "" {
 		return message
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" && op.Addr != nil {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil {
 		return fmt.Sprintf("%s: %s", op.Addr, innermost(op.Err))
 	}
 	return strings.Join(strings.Fields(err.Error()), " ")
@@ -225,8 +228,7 @@ func reason(err error) string {
 
 // statusOf is the HTTP status in an error of the library, or 0.
 func statusOf(err error) int {
-	var unexpected docker.UnexpectedHTTPStatusError
-	if errors.As(err, &unexpected) {
+	if unexpected, ok := errors.AsType[docker.UnexpectedHTTPStatusError](err); ok {
 		return unexpected.StatusCode
 	}
 	return statusInText(err)
@@ -234,12 +236,10 @@ func statusOf(err error) int {
 
 // apiMessage is the message of the distribution API's error document, or "".
 func apiMessage(err error) string {
-	var full errcode.Error
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[errcode.Error](err); ok {
 		return full.Message
 	}
-	var code errcode.ErrorCode
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[errcode.ErrorCode](err); ok {
 		return code.Message()
 	}
 	return ""

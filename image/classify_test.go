@@ -67,12 +67,11 @@ func TestClassify(t *testing.T) {
 		{"policy", fmt.Errorf("source: %w", signature.PolicyRequirementError("no signature")), ErrSignature, false, "source: no signature"},
 		{"no file", &fs.PathError{Op: "open", Path: "/x", Err: fs.ErrNotExist}, ErrNotFound, false, "open /x: file does not exist"},
 		{"another manifest", errors.New("Manifest does not match provided manifest digest sha256:0"), ErrCorrupt, false, "Manifest does not match provided manifest digest sha256:0"},
-		{"sorted before", fmt.Errorf("x: %w", &failure{kind: ErrCorrupt, text: "y", temporary: true}), ErrCorrupt, true, "x: y"},
+		{"sorted before", fmt.Errorf("x: %w", &failure{class: class{ErrCorrupt, true}, text: "y"}), ErrCorrupt, true, "x: y"},
 		{"anything", errors.New("out of\n  cheese"), nil, false, "out of cheese"},
 	} {
-		kind, temporary := classify(tc.err)
-		if !errors.Is(kind, tc.kind) || temporary != tc.temporary {
-			t.Errorf("%s: %v, temporary %v; want %v, %v", tc.name, kind, temporary, tc.kind, tc.temporary)
+		if got := classify(tc.err); !errors.Is(got.kind, tc.kind) || got.temporary != tc.temporary {
+			t.Errorf("%s: %v; want %v, %v", tc.name, got, tc.kind, tc.temporary)
 		}
 		if got := reason(tc.err); got != tc.reason {
 			t.Errorf("%s: reason %q, want %q", tc.name, got, tc.reason)
@@ -82,10 +81,6 @@ func TestClassify(t *testing.T) {
 
 func TestClassifyStatus(t *testing.T) {
 	t.Parallel()
-	type class struct {
-		kind      error
-		temporary bool
-	}
 	want := map[int]class{
 		400: {ErrUnavailable, false}, 401: {ErrUnauthorized, false}, 402: {ErrUnavailable, false}, 403: {ErrUnauthorized, false},
 		404: {ErrNotFound, false}, 405: {ErrUnavailable, false}, 408: {ErrUnavailable, true}, 410: {ErrNotFound, false},
@@ -94,8 +89,8 @@ func TestClassifyStatus(t *testing.T) {
 		504: {ErrUnavailable, true}, 505: {ErrUnavailable, false}, 520: {ErrUnavailable, true},
 	}
 	for status, w := range want {
-		if kind, temporary := classifyStatus(status); !errors.Is(kind, w.kind) || temporary != w.temporary {
-			t.Errorf("%d: %v, temporary %v; want %v", status, kind, temporary, w)
+		if got := classifyStatus(status); got != w {
+			t.Errorf("%d: %v, want %v", status, got, w)
 		}
 	}
 }

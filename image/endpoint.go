@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,9 +83,7 @@ func (e *endpoint) send(ctx context.Context, method, scheme, path string, header
 	if err != nil {
 		return nil, err
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", e.userAgent)
 	return e.client.Do(req)
 }
@@ -92,14 +91,13 @@ func (e *endpoint) send(ctx context.Context, method, scheme, path string, header
 // failure makes a sentence of an error that kept a request from being
 // answered.
 func (e *endpoint) failure(ctx context.Context, err error) *failure {
-	if f := (*failure)(nil); errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
 	if cause := interrupted(ctx); errors.Is(cause, errStalled) {
-		return &failure{kind: ErrUnreachable, cause: cause, temporary: true, text: fmt.Sprintf("%s did not answer for %s", e.place(), e.retry.Stall)}
+		return &failure{class: class{ErrUnreachable, true}, cause: cause, text: fmt.Sprintf("%s did not answer for %s", e.place(), e.retry.Stall)}
 	}
-	f := &failure{cause: err}
-	f.kind, f.temporary = classify(err)
+	f := &failure{class: classify(err), cause: err}
 	switch {
 	case errors.Is(err, errRedirects):
 		f.text = e.place() + " redirects without end"
@@ -116,12 +114,12 @@ func (e *endpoint) failure(ctx context.Context, err error) *failure {
 // refused makes a sentence of an answer's status.
 func (e *endpoint) refused(resp *http.Response) *failure {
 	f := &failure{after: retryAfter(resp.Header, e.clock.Now())}
-	f.kind, f.temporary = classifyStatus(resp.StatusCode)
+	f.class = classifyStatus(resp.StatusCode)
 	status := fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
-	switch f.kind {
-	case ErrUnauthorized:
+	switch {
+	case errors.Is(f.kind, ErrUnauthorized):
 		f.text = fmt.Sprintf("%s refuses access to %s (%s)", e.place(), e.repo, status)
-	case ErrNotFound:
+	case errors.Is(f.kind, ErrNotFound):
 		f.text = fmt.Sprintf("%s does not have it (%s)", e.place(), status)
 	default:
 		f.text = fmt.Sprintf("%s answered %s", e.place(), status)
@@ -134,7 +132,7 @@ func (e *endpoint) openBlob(ctx context.Context, d digest.Digest, size, off int6
 	ctx, dog := watch(ctx, e.clock, e.retry.Stall)
 	dog.wait()
 	defer dog.came()
-	resp, err := e.blobResponse(ctx, d, size, off)
+	resp, err := e.blobResponse(ctx, d, size, off) //nolint:bodyclose // endpointBody closes it
 	if err != nil {
 		dog.end()
 		return nil, err
@@ -144,7 +142,7 @@ func (e *endpoint) openBlob(ctx context.Context, d digest.Digest, size, off int6
 		err = b.skip(skip)
 	}
 	if err != nil {
-		b.Close()
+		_ = b.Close() // only read from
 		return nil, err
 	}
 	return b, nil
@@ -182,7 +180,7 @@ func (e *endpoint) blobResponse(ctx context.Context, d digest.Digest, size, off 
 // checkSize compares what an answer announces with what the manifest says.
 func (e *endpoint) checkSize(resp *http.Response, want int64) error {
 	if got := resp.ContentLength; got >= 0 && got != want {
-		return &failure{kind: ErrCorrupt, text: wrongSize(e.place(), got, want)}
+		return &failure{class: class{ErrCorrupt, false}, text: wrongSize(e.place(), got, want)}
 	}
 	return nil
 }

@@ -46,8 +46,7 @@ func (b *endpointBody) skip(n int64) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF):
-		return &failure{kind: ErrCorrupt, temporary: true, text: fmt.Sprintf("%s ended after %s bytes, when it had sent %s before", b.place(), comma(done), comma(n))}
+		return &failure{class: class{ErrCorrupt, true}, text: fmt.Sprintf("%s ended after %s bytes, when it had sent %s before", b.place(), comma(done), comma(n))}
 	}
-	kind, temporary := classify(err)
-	return &failure{kind: kind, temporary: temporary, cause: err, text: fmt.Sprintf("%s broke off: %s", b.place(), reason(err))}
+	return &failure{class: classify(err), cause: err, text: fmt.Sprintf("%s broke off: %s", b.place(), reason(err))}
 }

@@ -22,7 +22,7 @@ import (
 func newEndpoint(s sysregistriesv2.PullSource, o Options, sys *types.SystemContext) (*endpoint, error) {
 	creds, err := config.GetCredentialsForRef(sys, s.Reference)
 	if err != nil {
-		return nil, &failure{kind: ErrUnauthorized, cause: err, text: "the credentials cannot be read: " + reason(err)}
+		return nil, &failure{class: class{ErrUnauthorized, false}, cause: err, text: "the credentials cannot be read: " + reason(err)}
 	}
 	e := &endpoint{
 		host:      reference.Domain(s.Reference),
@@ -70,7 +70,7 @@ func newTransport(host string, insecure bool, o Options, sys *types.SystemContex
 	}
 	if dir != "" {
 		if err := tlsclientconfig.SetupCertificates(dir, conf); err != nil {
-			return nil, &failure{kind: ErrTLS, cause: err, text: "the certificates in " + dir + " cannot be used: " + err.Error()}
+			return nil, &failure{class: class{ErrTLS, false}, cause: err, text: "the certificates in " + dir + " cannot be used: " + err.Error()}
 		}
 	}
 	tr := tlsclientconfig.NewTransport()

@@ -35,11 +35,10 @@ var (
 
 // failure is an error that is sorted into one of the classes above.
 type failure struct {
-	kind      error  // one of the sentinels, or nil
-	text      string // the whole sentence
-	cause     error  // what the sentence was made from, or nil
-	temporary bool   // another attempt may succeed
-	after     time.Duration
+	class
+	text  string        // the whole sentence
+	cause error         // what the sentence was made from, or nil
+	after time.Duration // how long the registry asks to be left alone
 }
 
 func (f *failure) Error() string { return f.text }
@@ -59,8 +58,7 @@ func (f *failure) in(what string) *failure {
 // named puts the image's name before a sentence about what is in it, unless it
 // names it already.
 func (r Reference) named(err error) error {
-	var f *failure
-	if errors.As(err, &f) && !errors.Is(f.kind, ErrNoPlatform) {
+	if f, ok := errors.AsType[*failure](err); ok && !errors.Is(f.kind, ErrNoPlatform) {
 		return f.in(r.human())
 	}
 	return err

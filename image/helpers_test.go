@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,18 @@ func (c *quickClock) Sleep(ctx context.Context, d time.Duration) error {
 	defer c.mu.Unlock()
 	c.slept = append(c.slept, d)
 	return ctx.Err()
+}
+
+// slept returns the waits so far.
+func slept(t *testing.T, o image.Options) []time.Duration {
+	t.Helper()
+	c, ok := o.Clock.(*quickClock)
+	if !ok {
+		t.Fatalf("the clock is a %T", o.Clock)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.slept)
 }
 
 func parse(t *testing.T, s string) image.Reference {

@@ -28,12 +28,11 @@ func (l *local) open(ctx context.Context, b blob, off int64) (body, error) {
 	}
 	rc, size, err := l.getBlob(ctx, b)
 	if err != nil {
-		kind, _ := classify(err)
-		return nil, &failure{kind: kind, cause: err, text: fmt.Sprintf("%s does not give it: %s", l.what, reason(err))}
+		return nil, &failure{class: classify(err), cause: err, text: fmt.Sprintf("%s does not give it: %s", l.what, reason(err))}
 	}
 	if size >= 0 && b.size >= 0 && size != b.size {
 		rc.Close()
-		return nil, &failure{kind: ErrCorrupt, text: wrongSize(l.what, size, b.size)}
+		return nil, &failure{class: class{ErrCorrupt, false}, text: wrongSize(l.what, size, b.size)}
 	}
 	return localBody{rc, l.what}, nil
 }
@@ -63,8 +62,7 @@ func (b localBody) blame()        {}
 func (b localBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		kind, _ := classify(err)
-		err = &failure{kind: kind, cause: err, text: fmt.Sprintf("%s cannot be read: %s", b.what, reason(err))}
+		err = &failure{class: class{classify(err).kind, false}, cause: err, text: fmt.Sprintf("%s cannot be read: %s", b.what, reason(err))}
 	}
 	return n, err
 }

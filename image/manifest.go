@@ -35,7 +35,7 @@ func parseDocument(data []byte, mediaType string) (*document, error) {
 	}
 	var d document
 	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, &failure{kind: ErrCorrupt, cause: err, text: "the manifest is no JSON document of the expected form: " + err.Error()}
+		return nil, &failure{class: class{ErrCorrupt, false}, cause: err, text: "the manifest is no JSON document of the expected form: " + err.Error()}
 	}
 	switch {
 	case isSchema1(d.MediaType) || d.FSLayers != nil || d.SchemaVersion == 1:
@@ -120,10 +120,10 @@ func (d *document) checkConfig() error {
 
 func checkDescriptor(d v1.Descriptor) *failure {
 	if err := d.Digest.Validate(); err != nil {
-		return &failure{kind: ErrCorrupt, cause: err, text: fmt.Sprintf("the manifest gives %q as digest: %v", d.Digest, err)}
+		return &failure{class: class{ErrCorrupt, false}, cause: err, text: fmt.Sprintf("the manifest gives %q as digest: %v", d.Digest, err)}
 	}
 	if d.Size < 0 {
-		return &failure{kind: ErrCorrupt, text: fmt.Sprintf("the manifest gives %d as size", d.Size)}
+		return &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("the manifest gives %d as size", d.Size)}
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func isLayerType(t string) bool {
 }
 
 func unsupported(format string, args ...any) *failure {
-	return &failure{kind: ErrUnsupported, text: fmt.Sprintf(format, args...)}
+	return &failure{class: class{ErrUnsupported, false}, text: fmt.Sprintf(format, args...)}
 }
 
 // parseConfig reads a configuration and checks that it fits the manifest's
@@ -167,14 +167,14 @@ func unsupported(format string, args ...any) *failure {
 func parseConfig(data []byte, layers int) (*v1.Image, error) {
 	var c v1.Image
 	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, &failure{kind: ErrCorrupt, cause: err, text: "the configuration is no JSON document of the expected form: " + err.Error()}
+		return nil, &failure{class: class{ErrCorrupt, false}, cause: err, text: "the configuration is no JSON document of the expected form: " + err.Error()}
 	}
 	if n := len(c.RootFS.DiffIDs); n != layers {
-		return nil, &failure{kind: ErrCorrupt, text: fmt.Sprintf("the configuration lists %d layers, the manifest %d", n, layers)}
+		return nil, &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("the configuration lists %d layers, the manifest %d", n, layers)}
 	}
 	for i, d := range c.RootFS.DiffIDs {
 		if err := d.Validate(); err != nil {
-			return nil, &failure{kind: ErrCorrupt, cause: err, text: fmt.Sprintf("the configuration gives %q as diff_id of layer %d: %v", d, i+1, err)}
+			return nil, &failure{class: class{ErrCorrupt, false}, cause: err, text: fmt.Sprintf("the configuration gives %q as diff_id of layer %d: %v", d, i+1, err)}
 		}
 	}
 	return &c, nil

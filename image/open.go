@@ -31,8 +31,8 @@ func Open(ctx context.Context, ref Reference, o Options) (*Image, error) {
 		op.closeRegistry()
 		return nil, err
 	}
-	if err := im.complete(ctx, op.sys); err != nil {
-		im.Close()
+	if err := im.complete(ctx); err != nil {
+		_ = im.Close() // only read from
 		return nil, err
 	}
 	return im, nil
@@ -111,7 +111,7 @@ func (op *opening) attempt(ctx context.Context) (_ *Image, err error) {
 	}
 	im := &Image{Ref: op.ref, src: src, registry: op.registry, opts: op.o}
 	if err := op.resolve(ctx, im); err != nil {
-		src.Close()
+		_ = src.Close() // only read from
 		return nil, err
 	}
 	return im, nil
@@ -212,11 +212,10 @@ func (op *opening) checkLayout(data []byte) error {
 
 // failure makes a sentence of an error of the library.
 func (op *opening) failure(err error) *failure {
-	if f := (*failure)(nil); errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	f := &failure{cause: err}
-	f.kind, f.temporary = classify(err)
+	f := &failure{class: classify(err), cause: err}
 	why := reason(err)
 	switch {
 	case errors.Is(err, errStalled):
@@ -242,7 +241,7 @@ func (op *opening) failure(err error) *failure {
 }
 
 // complete fills in the configuration and the layers.
-func (im *Image) complete(ctx context.Context, sys *types.SystemContext) error {
+func (im *Image) complete(ctx context.Context) error {
 	im.ManifestType, im.ConfigDigest = im.doc.MediaType, im.doc.Config.Digest
 	data, err := im.readConfig(ctx)
 	if err != nil {
@@ -279,7 +278,7 @@ func (im *Image) useStoredLayers(ctx context.Context) error {
 		return nil
 	}
 	if len(infos) != len(im.Layers) {
-		return im.Ref.named(&failure{kind: ErrCorrupt, text: fmt.Sprintf("%d layers are stored, the manifest lists %d", len(infos), len(im.Layers))})
+		return im.Ref.named(&failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("%d layers are stored, the manifest lists %d", len(infos), len(im.Layers))})
 	}
 	for i, info := range infos {
 		l := &im.Layers[i]

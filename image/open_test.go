@@ -148,8 +148,10 @@ func TestRefused(t *testing.T) {
 		want      string // after the image's name
 	}
 	cases := []refused{
-		{name: "schema 1", manifest: `{"schemaVersion":1,"name":"x","fsLayers":[]}`, mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws", kind: image.ErrUnsupported,
-			want: "the manifest is of docker's schema 1, which was abandoned in 2017: push the image again with a current tool"},
+		{
+			name: "schema 1", manifest: `{"schemaVersion":1,"name":"x","fsLayers":[]}`, mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws", kind: image.ErrUnsupported,
+			want: "the manifest is of docker's schema 1, which was abandoned in 2017: push the image again with a current tool",
+		},
 		{name: "artifact", built: func(t *testing.T) *registrytest.Built {
 			return edited(t, func(m *v1.Manifest) {
 				m.ArtifactType = "application/vnd.acme.sbom"
@@ -162,18 +164,30 @@ func TestRefused(t *testing.T) {
 		{name: "no layers", built: func(t *testing.T) *registrytest.Built {
 			return edited(t, func(m *v1.Manifest) { m.Layers = []v1.Descriptor{} })
 		}, kind: image.ErrUnsupported, want: "the image has no layers"},
-		{name: "empty", manifest: `{"schemaVersion":2}`, mediaType: "application/json", kind: image.ErrUnsupported,
-			want: `the manifest lists neither layers nor manifests (media type "application/json")`},
-		{name: "no configuration", manifest: `{"schemaVersion":2,"layers":[]}`, mediaType: v1.MediaTypeImageManifest, kind: image.ErrUnsupported,
-			want: "the manifest names no configuration"},
-		{name: "both image and index", manifest: `{"schemaVersion":2,"layers":[],"manifests":[]}`, mediaType: v1.MediaTypeImageIndex, kind: image.ErrUnsupported,
-			want: "the manifest is ambiguous: it has layers and also manifests"},
-		{name: "index called image", manifest: `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest + `","manifests":[]}`, mediaType: v1.MediaTypeImageIndex, kind: image.ErrUnsupported,
-			want: `the manifest has the media type "` + v1.MediaTypeImageManifest + `", which is none of an image`},
-		{name: "schema 3", manifest: `{"schemaVersion":3,"layers":[]}`, mediaType: v1.MediaTypeImageManifest, kind: image.ErrUnsupported,
-			want: "the manifest has schemaVersion 3, want 2"},
-		{name: "no JSON", manifest: `<html>`, mediaType: "text/html", kind: image.ErrCorrupt,
-			want: "the manifest is no JSON document of the expected form: invalid character '<' looking for beginning of value"},
+		{
+			name: "empty", manifest: `{"schemaVersion":2}`, mediaType: "application/json", kind: image.ErrUnsupported,
+			want: `the manifest lists neither layers nor manifests (media type "application/json")`,
+		},
+		{
+			name: "no configuration", manifest: `{"schemaVersion":2,"layers":[]}`, mediaType: v1.MediaTypeImageManifest, kind: image.ErrUnsupported,
+			want: "the manifest names no configuration",
+		},
+		{
+			name: "both image and index", manifest: `{"schemaVersion":2,"layers":[],"manifests":[]}`, mediaType: v1.MediaTypeImageIndex, kind: image.ErrUnsupported,
+			want: "the manifest is ambiguous: it has layers and also manifests",
+		},
+		{
+			name: "index called image", manifest: `{"schemaVersion":2,"mediaType":"` + v1.MediaTypeImageManifest + `","manifests":[]}`, mediaType: v1.MediaTypeImageIndex, kind: image.ErrUnsupported,
+			want: `the manifest has the media type "` + v1.MediaTypeImageManifest + `", which is none of an image`,
+		},
+		{
+			name: "schema 3", manifest: `{"schemaVersion":3,"layers":[]}`, mediaType: v1.MediaTypeImageManifest, kind: image.ErrUnsupported,
+			want: "the manifest has schemaVersion 3, want 2",
+		},
+		{
+			name: "no JSON", manifest: `<html>`, mediaType: "text/html", kind: image.ErrCorrupt,
+			want: "the manifest is no JSON document of the expected form: invalid character '<' looking for beginning of value",
+		},
 		{name: "foreign layer", built: func(t *testing.T) *registrytest.Built {
 			return edited(t, func(m *v1.Manifest) { m.Layers[1].URLs = []string{"https://example.com/layer"} })
 		}, kind: image.ErrUnsupported, want: "LAYER2: foreign layers are not supported, and this one must be fetched from https://example.com/layer"},

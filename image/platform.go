@@ -19,7 +19,7 @@ const maxOffers = 16
 func choose(d *document, data []byte, ref Reference, o Options, sys *types.SystemContext) (v1.Descriptor, error) {
 	list, err := manifest.ListFromBlob(data, d.MediaType)
 	if err != nil {
-		return v1.Descriptor{}, &failure{kind: ErrCorrupt, cause: err, text: "the index cannot be read: " + err.Error()}
+		return v1.Descriptor{}, &failure{class: class{ErrCorrupt, false}, cause: err, text: "the index cannot be read: " + err.Error()}
 	}
 	want, err := list.ChooseInstance(sys)
 	if err != nil {
@@ -47,7 +47,7 @@ func checkChild(m v1.Descriptor) error {
 }
 
 func (d *document) noPlatform(ref Reference, o Options) error {
-	return &failure{kind: ErrNoPlatform, text: fmt.Sprintf("no image for %s in %s; it offers %s", o.platform(), ref.human(), d.offers())}
+	return &failure{class: class{ErrNoPlatform, false}, text: fmt.Sprintf("no image for %s in %s; it offers %s", o.platform(), ref.human(), d.offers())}
 }
 
 // platform is what is wanted, for messages.
@@ -92,7 +92,7 @@ func checkPlatform(c *v1.Image, ref Reference, o Options) error {
 		(o.Variant == "" || p.Variant == "" || p.Variant == o.Variant) {
 		return nil
 	}
-	return &failure{kind: ErrNoPlatform, text: fmt.Sprintf("no image for %s in %s; it is for %s", o.platform(), ref.human(), platformName(p))}
+	return &failure{class: class{ErrNoPlatform, false}, text: fmt.Sprintf("no image for %s in %s; it is for %s", o.platform(), ref.human(), platformName(p))}
 }
 
 // checkDigest verifies a document against the digest that names it.
@@ -101,7 +101,7 @@ func checkDigest(what string, data []byte, want digest.Digest) error {
 		return err
 	}
 	if got := want.Algorithm().FromBytes(data); got != want {
-		return &failure{kind: ErrCorrupt, text: fmt.Sprintf("%s has the digest %s, not %s", what, short(got), short(want))}
+		return &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("%s has the digest %s, not %s", what, short(got), short(want))}
 	}
 	return nil
 }

@@ -24,10 +24,10 @@ func loadPolicy(ref Reference, o Options, sys *types.SystemContext) (*policy, er
 	file := first(sys.SignaturePolicyPath, "policy.json")
 	p, err := signature.DefaultPolicy(sys)
 	if errors.Is(err, configfile.ErrConfigFileNotFound) {
-		return nil, &failure{kind: ErrSignature, cause: err, text: "there is no signature policy: neither /etc/containers/policy.json nor /usr/share/containers/policy.json exists"}
+		return nil, &failure{class: class{ErrSignature, false}, cause: err, text: "there is no signature policy: neither /etc/containers/policy.json nor /usr/share/containers/policy.json exists"}
 	}
 	if err != nil {
-		return nil, &failure{kind: ErrSignature, cause: err, text: fmt.Sprintf("the signature policy %s cannot be used: %s", file, reason(err))}
+		return nil, &failure{class: class{ErrSignature, false}, cause: err, text: fmt.Sprintf("the signature policy %s cannot be used: %s", file, reason(err))}
 	}
 	pc, err := signature.NewPolicyContext(p)
 	if err != nil {
@@ -48,11 +48,10 @@ func (p *policy) check(ctx context.Context, im types.UnparsedImage) error {
 		err = errors.New("it says no")
 	}
 	// What keeps signatures from being fetched may pass, and is no verdict.
-	kind, _ := classify(err)
-	if slices.Contains([]error{ErrUnauthorized, ErrUnreachable, ErrUnavailable, ErrTLS}, kind) {
+	if slices.Contains([]error{ErrUnauthorized, ErrUnreachable, ErrUnavailable, ErrTLS}, classify(err).kind) {
 		return err
 	}
-	return &failure{kind: ErrSignature, cause: err, text: fmt.Sprintf("%s is refused by the signature policy %s: %s", p.ref.human(), p.file, reason(err))}
+	return &failure{class: class{ErrSignature, false}, cause: err, text: fmt.Sprintf("%s is refused by the signature policy %s: %s", p.ref.human(), p.file, reason(err))}
 }
 
 func (p *policy) close() { _ = p.context.Destroy() } // fails only for a misused context

@@ -50,7 +50,7 @@ func newRegistry(name string, o Options, sys *types.SystemContext) (*registry, e
 		r.endpoints = append(r.endpoints, e)
 	}
 	if len(r.endpoints) == 0 {
-		return nil, &failure{kind: ErrBlocked, text: fmt.Sprintf("registry %s is blocked by registries.conf", reference.Domain(named))}
+		return nil, &failure{class: class{ErrBlocked, false}, text: fmt.Sprintf("registry %s is blocked by registries.conf", reference.Domain(named))}
 	}
 	return r, nil
 }

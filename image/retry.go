@@ -76,7 +76,7 @@ func (r *retrier) failed(ctx context.Context, f *failure) error {
 	case r.failures >= r.Attempts:
 		return f.appended(fmt.Sprintf(" (%d attempts)", r.failures))
 	}
-	d := r.Retry.wait(r.failures)
+	d := r.wait(r.failures)
 	if f.after > 0 {
 		d = f.after
 	}

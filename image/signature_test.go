@@ -30,23 +30,12 @@ type gpgKey struct{ home, id, public string }
 
 func newGPGKey(t *testing.T) gpgKey {
 	t.Helper()
-	k := gpgKey{home: shortTempDir(t), id: "signer@example.com"}
+	k := gpgKey{home: t.TempDir(), id: "signer@example.com"}
 	k.public = filepath.Join(k.home, "public.gpg")
 	k.run(t, "gpg", "--batch", "--passphrase", "", "--quick-generate-key", k.id, "ed25519", "sign")
 	k.run(t, "gpg", "--batch", "--output", k.public, "--export", k.id)
 	t.Cleanup(func() { k.run(t, "gpgconf", "--kill", "all") })
 	return k
-}
-
-// shortTempDir is for sockets, whose paths are limited to a hundred bytes.
-func shortTempDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "gpg")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
 }
 
 func (k gpgKey) run(t *testing.T, name string, args ...string) {

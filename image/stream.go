@@ -63,7 +63,7 @@ type stream struct {
 }
 
 // newStream starts to read a blob; nothing is opened until the first Read.
-func newStream(ctx context.Context, from origin, b blob, o Options) *stream {
+func newStream(ctx context.Context, from origin, b blob, o Options) io.ReadCloser {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &stream{ctx: ctx, cancel: cancel, from: from, blob: b, retry: newRetrier(o), hash: b.digest.Algorithm().Hash()}
 	s.report(progress.Started)
@@ -144,15 +144,14 @@ func (s *stream) recover(err error) error {
 
 // failure makes a sentence of an error.
 func (s *stream) failure(err error) *failure {
-	if f := (*failure)(nil); errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	f := &failure{cause: err}
-	f.kind, f.temporary = classify(err)
+	f := &failure{class: classify(err), cause: err}
 	so := fmt.Sprintf("after %s of %s bytes", comma(s.off), comma(s.blob.size))
 	switch {
 	case errors.Is(err, io.EOF):
-		f.kind, f.temporary = ErrCorrupt, true
+		f.class = class{ErrCorrupt, true}
 		f.text = fmt.Sprintf("%s ended %s", s.last, so)
 	case errors.Is(err, errStalled):
 		f.text = fmt.Sprintf("%s sent nothing for %s, %s", s.last, s.retry.Stall, so)
@@ -171,7 +170,7 @@ func (s *stream) finish() error {
 		if s.body != nil {
 			s.body.blame()
 		}
-		f := &failure{kind: ErrCorrupt, text: fmt.Sprintf("%s has wrong bytes: their digest is %s", s.last, got)}
+		f := &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("%s has wrong bytes: their digest is %s", s.last, got)}
 		return f.in(s.blob.name)
 	}
 	s.drop()

@@ -41,6 +41,7 @@ func (c Compression) suffix(docker bool) string {
 		return "+gzip"
 	case Zstd:
 		return "+zstd"
+	case None:
 	}
 	return ""
 }
@@ -56,7 +57,7 @@ func (c Compression) compress(t testing.TB, data []byte) []byte {
 		w = gzip.NewWriter(&buf)
 	case Zstd:
 		w, err = zstd.NewWriter(&buf)
-	default:
+	case None:
 		return data
 	}
 	if err == nil {

@@ -3,7 +3,7 @@ package registrytest
 import (
 	"bytes"
 	"io"
-	"log"
+	"log" //nolint:depguard // http.Server takes nothing else
 	"os"
 	"testing"
 

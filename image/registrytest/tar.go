@@ -3,6 +3,7 @@ package registrytest
 import (
 	"archive/tar"
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -55,9 +56,7 @@ func Opaque(dir string) Entry { return Whiteout(dir, ".wh..opq") }
 // Xattr returns the entry with an extended attribute.
 func (e Entry) Xattr(name, value string) Entry {
 	records := map[string]string{"SCHILY.xattr." + name: value}
-	for k, v := range e.PAXRecords {
-		records[k] = v
-	}
+	maps.Copy(records, e.PAXRecords)
 	e.PAXRecords = records
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // newRepo makes an insecure repository, closed when the test ends.
-func newRepo(t testing.TB, alg verity.Algorithm) *Repo {
+func newRepo(t testing.TB, alg verity.Algorithm) *Repo { // 0 is the usual algorithm
 	t.Helper()
 	return initRepo(t, filepath.Join(t.TempDir(), "repo"), Config{Algorithm: alg, Insecure: true}, realKernel())
 }
@@ -144,4 +145,13 @@ func readFile(t testing.TB, name string) []byte {
 	b, err := os.ReadFile(name)
 	mustNil(t, err)
 	return b
+}
+
+// allocated returns how many bytes fn allocates, in all.
+func allocated(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -106,11 +106,14 @@ func (im *Importer) newTemp(d verity.Digest) (*temp, error) {
 		return nil, err
 	}
 	dir := objectPath(d)[:len(objectsName)+3]
-	t, err := newTemp(im.r.fd, dir, objectsName)
+	t, err := im.r.newTemp(dir, objectsName)
 	if errors.Is(err, unix.ENOENT) {
 		if err = im.r.makeFanOut(dir); err == nil {
-			t, err = newTemp(im.r.fd, dir, objectsName)
+			t, err = im.r.newTemp(dir, objectsName)
 		}
+	}
+	if err == nil && t.name != "" { // it stands elsewhere, so dir has not been seen
+		err = im.r.makeFanOut(dir)
 	}
 	return im.fixMode(t, err)
 }
@@ -127,10 +130,10 @@ func (r *Repo) makeFanOut(dir string) error {
 // seldom takes anything away, the first file shows whether the others need the
 // system call.
 func (im *Importer) fixMode(t *temp, err error) (*temp, error) {
-	if err != nil {
+	if t == nil {
 		return nil, fmt.Errorf("create file: %w", err)
 	}
-	if !im.modeKnown {
+	if err == nil && !im.modeKnown {
 		var st unix.Stat_t
 		err = unix.Fstat(t.fd, &st)
 		im.modeKnown, im.chmod = err == nil, st.Mode&0o7777 != fileMode

@@ -125,7 +125,7 @@ func (r *Repo) writeMetadata(m metadata, protect bool) (created bool, err error)
 	if err != nil {
 		return false, fmt.Errorf("internal error: %w", err)
 	}
-	t, err := newTemp(r.fd, ".", ".")
+	t, err := r.newTemp(".", ".")
 	if err != nil {
 		return false, err
 	}

@@ -109,10 +109,10 @@ func (im *Importer) newTempAnywhere() (*temp, error) {
 	if err := im.r.writable(); err != nil {
 		return nil, err
 	}
-	t, err := newTemp(im.r.fd, objectsName, objectsName)
+	t, err := im.r.newTemp(objectsName, objectsName)
 	if errors.Is(err, unix.ENOENT) {
 		if err = makeDir(im.r.fd, objectsName); err == nil {
-			t, err = newTemp(im.r.fd, objectsName, objectsName)
+			t, err = im.r.newTemp(objectsName, objectsName)
 		}
 	}
 	return im.fixMode(t, err)

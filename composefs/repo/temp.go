@@ -33,13 +33,13 @@ type temp struct {
 }
 
 // newTemp makes a temp in dir; one that needs a name gets it in scratch.
-func newTemp(dirfd int, dir, scratch string) (*temp, error) {
-	fd, err := openRetry(dirfd, dir, unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, fileMode)
+func (r *Repo) newTemp(dir, scratch string) (*temp, error) {
+	fd, err := r.kernel.openTemp(r.fd, dir)
 	if err == nil {
-		return &temp{dirfd: dirfd, fd: fd}, nil
+		return &temp{dirfd: r.fd, fd: fd}, nil
 	}
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) {
-		return newNamedTemp(dirfd, scratch)
+		return newNamedTemp(r.fd, scratch)
 	}
 	return nil, err
 }
@@ -50,7 +50,10 @@ func newNamedTemp(dirfd int, scratch string) (*temp, error) {
 		t.fd, err = openRetry(dirfd, name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, fileMode)
 		return err
 	})
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // tryNames calls fn with temporary names below scratch until one was free.

@@ -102,8 +102,16 @@ func (w *writer) layerRefs() map[string]verity.Digest {
 	return refs
 }
 
+// manifestRefs are the references of the manifest's stream. To cfsctl a manifest
+// of docker's is that of an artifact, whose layers go by their blobs' digests, so
+// it finds them by those as well.
 func (w *writer) manifestRefs(config verity.Digest) map[string]verity.Digest {
 	refs := w.layerRefs()
+	if w.manifest.Config.MediaType == dockerConfig {
+		for i, l := range w.manifest.Layers {
+			refs[string(l.Digest)] = w.parts.Layers[w.ids[i]]
+		}
+	}
 	refs[configKey(w.manifest.Config.Digest)] = config
 	return refs
 }

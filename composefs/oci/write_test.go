@@ -187,6 +187,32 @@ func TestSharedConfig(t *testing.T) {
 	}
 }
 
+// TestDockerManifest checks that an image of docker's is an image to us and a
+// whole artifact to cfsctl.
+func TestDockerManifest(t *testing.T) {
+	r := newRepo(t)
+	l := putLayer(t, r, "x")
+	p := partsOf("", l)
+	blob := digest.FromString("compressed")
+	m := strings.Replace(string(p.Manifest), "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", 1)
+	p.Manifest = []byte(strings.Replace(m, string(l.ID)+`","size"`, string(blob)+`","size"`, 1))
+	p.ManifestDigest = digest.FromBytes(p.Manifest)
+	img := write(t, r, p)
+	if !img.IsContainer() || len(img.Layers) != 1 || img.Layers[0] != l {
+		t.Errorf("the image is %+v", img)
+	}
+	s, err := r.OpenStreamObject(img.ManifestStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, name := range []digest.Digest{l.ID, blob} {
+		if d, ok := s.NamedRef(string(name)); !ok || d != l.Stream {
+			t.Errorf("%s refers to %s, not to the layer", name, d)
+		}
+	}
+}
+
 func TestRefuseWrongParts(t *testing.T) {
 	r := newRepo(t)
 	l := putLayer(t, r, "x")

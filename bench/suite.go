@@ -31,7 +31,7 @@ func newSuite(mode string) (suite, error) {
 	switch mode {
 	case "full":
 		return suite{
-			mode: mode, rounds: 2, dumpInodes: 200_000, need: 52 << 30, touch: 12 << 30, rest: true,
+			mode: mode, rounds: 2, dumpInodes: 200_000, need: 44 << 30, touch: 12 << 30, rest: true,
 			os:       params{Name: "os", Files: 85_059, Layers: 64, Shrink: 1, Update: true, Seed: 1},
 			byFiles:  []params{scale(10_000, 64), scale(100_000, 64), scale(200_000, 64), scale(400_000, 64)},
 			byLayers: []params{scale(100_000, 10), scale(100_000, 64), scale(100_000, 128)},

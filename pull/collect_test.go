@@ -49,6 +49,7 @@ type live struct {
 
 // TestRandomOperations pulls, tags, untags and collects in random order.
 func TestRandomOperations(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -123,7 +124,7 @@ func (m *menu) check(tags map[string]live) {
 		if err != nil {
 			m.Fatal(err)
 		}
-		m.has(tag, m.plain[l.image], img.Images.Image)
+		m.has(tag, m.plain[l.image], img.Image)
 		if l.boot {
 			m.has(tag, m.boot[l.image], func() (verity.Digest, bool) { return img.BootImage(oci.AllowlistOnly) })
 		}
@@ -175,7 +176,7 @@ func TestTwoProcesses(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := (len(m.plain) - 1 + n) % len(m.plain)
-		m.has("own", m.plain[last], img.Images.Image)
+		m.has("own", m.plain[last], img.Image)
 		m.has("own", m.boot[last], func() (verity.Digest, bool) { return img.BootImage(oci.AllowlistOnly) })
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "streams/refs/oci")); err != nil {

@@ -64,6 +64,7 @@ func (w *world) control(tag string) map[string]any {
 }
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, f := range faults {
 		t.Run(strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()

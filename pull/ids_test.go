@@ -55,24 +55,36 @@ func knownIDs(t *testing.T) []known {
 // fixtures is a repository with all images of testdata, tagged by their names.
 func fixtures(t *testing.T, alg verity.Algorithm) *puller {
 	t.Helper()
+	p := newPuller(t, newRepoOf(t, alg))
+	for _, image := range []string{"everything", "zstd", "bootable", "selinux"} {
+		p.mustPull(t, fixture(t, image), image)
+	}
+	return p
+}
+
+func newRepoOf(t *testing.T, alg verity.Algorithm) *repo.Repo {
+	t.Helper()
 	r, _, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Config{Algorithm: alg, Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	p := newPuller(t, r)
-	for _, image := range []string{"everything", "zstd", "bootable", "selinux"} {
-		dir, err := filepath.Abs("testdata/images/" + image)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.mustPull(t, "oci:"+dir+":latest", image)
+	return r
+}
+
+// fixture is the reference of an image of testdata.
+func fixture(t *testing.T, image string) string {
+	t.Helper()
+	dir, err := filepath.Abs("testdata/images/" + image)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p
+	return "oci:" + dir + ":latest"
 }
 
 // TestKnownIDs computes ids from the stored layers.
 func TestKnownIDs(t *testing.T) {
+	t.Parallel()
 	rows := knownIDs(t)
 	for _, alg := range []verity.Algorithm{verity.SHA256, verity.SHA512} {
 		t.Run(alg.String(), func(t *testing.T) {
@@ -111,6 +123,7 @@ func computeID(t *testing.T, r *repo.Repo, k known) string {
 // TestPulledIDs compares the images that a pull makes, plain and to boot, in one
 // go and one after the other.
 func TestPulledIDs(t *testing.T) {
+	t.Parallel()
 	want := map[known]string{}
 	for _, k := range knownIDs(t) {
 		id := k.id
@@ -119,28 +132,27 @@ func TestPulledIDs(t *testing.T) {
 	}
 	for _, alg := range []verity.Algorithm{verity.SHA256, verity.SHA512} {
 		for _, image := range []string{"everything", "zstd", "bootable", "selinux"} {
-			r, _, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Config{Algorithm: alg, Insecure: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			p := newPuller(t, r)
-			dir, err := filepath.Abs("testdata/images/" + image)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, x := range []layers.XattrFilter{layers.AllowlistOnly, layers.KeepUserXattrs} {
-				p.opts.Bootable, p.opts.Xattrs = true, x
-				res := p.mustPull(t, "oci:"+dir+":latest", image)
-				k := known{image: image, alg: alg, version: erofs.V1}
-				if res.Image.String() != want[k] {
-					t.Errorf("%s %s: the plain image is %s, not %s", image, alg, res.Image, want[k])
-				}
-				k.bootable, k.xattrs = true, x
-				if res.BootImage.String() != want[k] {
-					t.Errorf("%s %s: the boot image with xattrs %d is %s, not %s", image, alg, x, res.BootImage, want[k])
-				}
-			}
+			t.Run(alg.String()+"/"+image, func(t *testing.T) {
+				t.Parallel()
+				checkPulledIDs(t, alg, image, want)
+			})
+		}
+	}
+}
+
+func checkPulledIDs(t *testing.T, alg verity.Algorithm, image string, want map[known]string) {
+	t.Helper()
+	p := newPuller(t, newRepoOf(t, alg))
+	for _, x := range []layers.XattrFilter{layers.AllowlistOnly, layers.KeepUserXattrs} {
+		p.opts.Bootable, p.opts.Xattrs = true, x
+		res := p.mustPull(t, fixture(t, image), image)
+		k := known{image: image, alg: alg, version: erofs.V1}
+		if res.Image.String() != want[k] {
+			t.Errorf("the plain image is %s, not %s", res.Image, want[k])
+		}
+		k.bootable, k.xattrs = true, x
+		if res.BootImage.String() != want[k] {
+			t.Errorf("the boot image with xattrs %d is %s, not %s", x, res.BootImage, want[k])
 		}
 	}
 }

@@ -85,6 +85,7 @@ func (w *world) afterInterruption(p *puller, want map[string]any) {
 
 // TestKill kills the pulling process, and interrupts it as Ctrl-C does.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()

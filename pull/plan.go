@@ -147,9 +147,9 @@ func lookupLayer(r *repo.Repo, diffID digest.Digest) (verity.Digest, []verity.Di
 	}
 	s, err := oci.OpenLayer(r, diffID)
 	if err != nil {
-		return verity.Digest{}, nil, nil //nolint:nilerr // see above
+		return verity.Digest{}, nil, nil
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // nothing was written
 	return s.Digest(), s.ObjectRefs(), nil
 }
 

@@ -130,6 +130,7 @@ var damages = []struct {
 }
 
 func TestDamageIsFound(t *testing.T) {
+	t.Parallel()
 	for _, d := range damages {
 		t.Run(strings.ReplaceAll(d.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()

@@ -49,7 +49,7 @@ func (c *checker) digestOf(stream verity.Digest, contentType uint64, alg digest.
 	if err != nil {
 		return "", err
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // nothing was written
 	if s.ContentType() != contentType {
 		return "", errors.New("its stream is of another type")
 	}
@@ -73,6 +73,6 @@ func (c *checker) checkBlobs(ids []digest.Digest, refs map[string]verity.Digest)
 			c.found("artifact-layer-object-missing", string(id), err)
 			continue
 		}
-		s.Close()
+		_ = s.Close()
 	}
 }

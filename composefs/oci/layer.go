@@ -35,7 +35,7 @@ func InspectLayer(r *repo.Repo, diffID digest.Digest) (*LayerInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // nothing was written
 	skim := &skimmer{repo: r, stream: s}
 	n, err := countEntries(skim)
 	if err != nil {
@@ -72,7 +72,7 @@ func OpenLayer(r *repo.Repo, diffID digest.Digest) (*repo.StreamReader, error) {
 		return nil, fmt.Errorf("layer %s: %w", diffID, err)
 	}
 	if s.ContentType() != ContentTypeLayer {
-		s.Close()
+		_ = s.Close()
 		return nil, fmt.Errorf("layer %s: its stream is not that of a layer", diffID)
 	}
 	return s, nil

@@ -25,8 +25,8 @@ func lockNames(r *repo.Repo) (release func(), err error) {
 		}
 	}
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("lock streams: %w", err)
 	}
-	return func() { unix.Close(fd) }, nil
+	return func() { _ = unix.Close(fd) }, nil
 }

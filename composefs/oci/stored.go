@@ -42,7 +42,7 @@ func readDocument(r *repo.Repo, stream verity.Digest, contentType uint64, want d
 	if err != nil {
 		return nil, err
 	}
-	defer s.Close()
+	defer s.Close() //nolint:errcheck // nothing was written
 	if t := s.ContentType(); t != contentType {
 		return nil, fmt.Errorf("the stream's content type is %#x, not %#x", t, contentType)
 	}

@@ -2,12 +2,15 @@ package layers
 
 import (
 	"bytes"
+	"crypto/sha512"
+	"encoding/hex"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/tree"
+	"github.com/bootc-go/bootc/composefs/verity"
 )
 
 // slab allocates values of one type many at a time: an image has 100,000 nodes.
@@ -82,4 +85,14 @@ func (ns *nodes) xattrs(raw []rawXattr) []tree.Xattr {
 	}
 	slices.SortStableFunc(xs, func(a, b tree.Xattr) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(xs, func(a, b tree.Xattr) bool { return a.Name == b.Name })
+}
+
+// objectPath is d.ObjectPath() with one allocation instead of three.
+func objectPath(d verity.Digest) string {
+	var raw [sha512.Size]byte
+	var path [2*sha512.Size + 1]byte
+	sum := d.AppendTo(raw[:0])
+	hex.Encode(path[1:], sum)
+	path[0], path[1], path[2] = path[1], path[2], '/'
+	return string(path[:2*len(sum)+1])
 }

@@ -62,7 +62,7 @@ func (p *parser) content(size int64, padding int) (f *tree.File, err error) {
 	if f.Digest, err = p.external(); err != nil {
 		return nil, err
 	}
-	f.Payload = f.Digest.ObjectPath()
+	f.Payload = objectPath(f.Digest)
 	return f, p.skip(padding)
 }
 

@@ -54,6 +54,7 @@ type writer struct {
 
 	manifest *Manifest
 	ids      []digest.Digest
+	links    []repo.Link // names of what is stored, in the order to publish them
 }
 
 // check refuses parts that do not make a whole.
@@ -78,9 +79,10 @@ func (w *writer) check() (err error) {
 	return nil
 }
 
-// write publishes the config before the manifest that needs it. A power cut
-// between the two leaves a manifest that refers to the config's former stream,
-// which is whole and which GC keeps, since references are followed by digest.
+// write stores all streams and then publishes their names, the config's before
+// those of the manifests that need it. A power cut between the two leaves a
+// manifest that refers to the config's former stream, which is whole and which
+// GC keeps, since references are followed by digest.
 func (w *writer) write() error {
 	config, err := w.writeConfig()
 	if err != nil {
@@ -89,8 +91,15 @@ func (w *writer) write() error {
 	if err := w.repointOthers(config); err != nil {
 		return err
 	}
-	_, err = w.writeManifest(w.parts.ManifestDigest, w.parts.Manifest, w.manifestRefs(config))
-	return err
+	if err := w.writeManifest(w.parts.ManifestDigest, w.parts.Manifest, w.manifestRefs(config)); err != nil {
+		return err
+	}
+	for _, l := range w.links {
+		if err := w.repo.LinkStream(l.Name, l.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // layerRefs are the references to the layers.
@@ -129,7 +138,7 @@ func (w *writer) writeConfig() (verity.Digest, error) {
 	if !w.parts.BootImage.IsZero() {
 		refs[bootKey(w.parts.Xattrs)] = w.parts.BootImage
 	}
-	return w.publish(ConfigName(d), document{ContentTypeConfig, d, w.parts.Config, refs})
+	return w.put(ConfigName(d), document{ContentTypeConfig, d, w.parts.Config, refs})
 }
 
 // keepImages adds the references to EROFS images that the config's present
@@ -151,8 +160,9 @@ func (w *writer) keepImages(config digest.Digest, refs map[string]verity.Digest)
 	return nil
 }
 
-func (w *writer) writeManifest(d digest.Digest, data []byte, refs map[string]verity.Digest) (verity.Digest, error) {
-	return w.publish(ManifestName(d), document{ContentTypeManifest, d, data, refs})
+func (w *writer) writeManifest(d digest.Digest, data []byte, refs map[string]verity.Digest) error {
+	_, err := w.put(ManifestName(d), document{ContentTypeManifest, d, data, refs})
+	return err
 }
 
 // repointOthers makes the other manifests with the same config refer to its new
@@ -177,7 +187,7 @@ func (w *writer) repointOthers(config verity.Digest) error {
 			continue
 		}
 		other.refs[key] = config
-		if _, err := w.writeManifest(d, other.data, other.refs); err != nil {
+		if err := w.writeManifest(d, other.data, other.refs); err != nil {
 			return err
 		}
 	}
@@ -192,9 +202,9 @@ type document struct {
 	refs        map[string]verity.Digest
 }
 
-// publish stores a document under a name, unless what has the name is the same,
-// and returns its stream's digest.
-func (w *writer) publish(name string, doc document) (verity.Digest, error) {
+// put stores a document that is to have a name, unless what has the name is the
+// same, and returns its stream's digest.
+func (w *writer) put(name string, doc document) (verity.Digest, error) {
 	old, err := lookup(w.repo, name, doc.contentType, doc.digest)
 	if err != nil {
 		return verity.Digest{}, err
@@ -203,10 +213,10 @@ func (w *writer) publish(name string, doc document) (verity.Digest, error) {
 		return old.stream, nil
 	}
 	stream, err := w.store(doc)
-	if err != nil {
-		return verity.Digest{}, err
+	if err == nil {
+		w.links = append(w.links, repo.Link{Name: name, Digest: stream})
 	}
-	return stream, w.repo.LinkStream(name, stream)
+	return stream, err
 }
 
 // store stores a document as an object and the splitstream around it.

@@ -279,7 +279,7 @@ func TestImportErrors(t *testing.T) {
 		{"a root that is a file", bytes.NewReader(layer(file(".", ""))), "", ErrMalformed, `entry ".": the root must be a directory`},
 		{"a large device", bytes.NewReader(with(entryOf("a", '3', 0), func(e *stackEntry) { e.Devmajor = 4096 })), "", ErrUnsupported, "device number 4096:0"},
 		{"a large user", bytes.NewReader(with(file("a", ""), func(e *stackEntry) { e.Uid = 1 << 32 })), "", ErrUnsupported, "user id 4294967296"},
-		{"a negative group", bytes.NewReader(with(file("a", ""), func(e *stackEntry) { e.PAXRecords = map[string]string{"gid": "-1"} })), "", ErrUnsupported, "group id -1"},
+		{"a negative group", bytes.NewReader(with(file("a", ""), func(e *stackEntry) { e.Gid = -1 })), "", ErrUnsupported, "group id -1"},
 		{"an attribute without name", bytes.NewReader(with(file("a", ""), func(e *stackEntry) { e.PAXRecords = map[string]string{"SCHILY.xattr.": "x"} })), "", ErrUnsupported, "extended attribute with a name of 0 bytes"},
 	}
 	for _, test := range tests {

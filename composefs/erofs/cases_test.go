@@ -14,9 +14,7 @@ import (
 // Makers of nodes for tests. All have one name and belong to root.
 
 func directory(perm uint32) *tree.Node {
-	n := tree.NewDir(perm)
-	n.Mtime = tree.Time{Sec: 1_700_000_000}
-	return n
+	return linked(at(tree.NewDir(perm), 1_700_000_000, 0), 2)
 }
 
 func node(mode uint32) *tree.Node {

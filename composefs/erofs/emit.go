@@ -9,7 +9,7 @@ func (p *plan) emit(o *output) error {
 	if err := p.emitInodes(o); err != nil {
 		return err
 	}
-	for i := range p.shared.list {
+	for _, i := range p.shared.order {
 		o.buf = p.shared.list[i].append(o.buf)
 		o.spill()
 	}
@@ -94,20 +94,20 @@ func (p *plan) emitInode(o *output, i int, s *shape) {
 	}
 }
 
-// appendBody appends the xattr body of the inode whose xattrs are in p.xs.
+// appendBody appends the xattr body of the inode at hand.
 func (p *plan) appendBody(b []byte) []byte {
-	start := len(b)
-	b = le.AppendUint32(b, nameFilter(p.xs))
+	xs, start := p.xs.list, len(b)
+	b = le.AppendUint32(b, nameFilter(xs))
 	b = zeros(b, xbodySize-4)
-	for _, x := range p.xs {
-		if x.shared >= 0 {
+	for i := range xs {
+		if xs[i].shared >= 0 {
 			b[start+4]++
-			b = le.AppendUint32(b, p.shared.id(x.shared, p.inodesEnd))
+			b = le.AppendUint32(b, p.shared.id(xs[i].shared, p.inodesEnd))
 		}
 	}
-	for i := range p.xs {
-		if p.xs[i].shared < 0 {
-			b = p.xs[i].append(b)
+	for i := range xs {
+		if xs[i].shared < 0 {
+			b = xs[i].append(b)
 		}
 	}
 	return b

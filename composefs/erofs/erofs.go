@@ -10,7 +10,6 @@
 package erofs
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -78,18 +77,4 @@ func write(w io.Writer, root *tree.Node, opts Options) error {
 		return err
 	}
 	return p.emit(&output{w: w})
-}
-
-// Read reads an image of size bytes back into the tree it was made of: the
-// overlayfs xattrs and the 256 stub entries of the root are undone, and names
-// of one inode become one *Node. It refuses what is not a well-formed image,
-// however hostile, and holds no more than a small multiple of size.
-func Read(r io.ReaderAt, size int64) (*tree.Node, error) {
-	return nil, errors.New("not written yet")
-}
-
-// Objects returns the payload paths of the external files of a tree, as Read
-// returns it, in byte order and each once.
-func Objects(root *tree.Node) []string {
-	return nil
 }

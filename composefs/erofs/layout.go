@@ -24,30 +24,31 @@ func (s *shape) length() int { return s.head.length() + s.body + s.tail }
 func (p *plan) layOut(visit func(i int, pos uint64, s *shape)) (end, blocks uint64) {
 	pos := uint64(inodeStart)
 	for i := range p.inodes {
-		p.shared.find(p.xattrs(i))
-		s := p.shapeOf(i)
+		p.rewrite(i, &p.xs)
+		p.shared.mark(p.xs.list, p.inodes[i].shared)
+		s := &p.shape
+		p.shapeOf(i, s)
 		pos = s.settle(alignTo(pos, slotSize))
-		visit(i, pos, &s)
+		visit(i, pos, s)
 		pos += uint64(s.length())
 		blocks += uint64(s.blocks)
 	}
 	return alignTo(pos, slotSize), blocks
 }
 
-// shapeOf is the form of inode i as far as its place does not matter.
-func (p *plan) shapeOf(i int) shape {
+// shapeOf sets s to the form of inode i as far as its place does not matter.
+func (p *plan) shapeOf(i int, s *shape) {
 	in := &p.inodes[i]
-	s := shape{body: bodySize(p.xs)}
+	*s = shape{body: bodySize(p.xs.list)}
 	h := &s.head
 	h.mode, h.ino, h.xcount = uint16(in.mode()), uint32(i), xattrCount(s.body)
 	if in.node == nil {
 		h.nlink, h.uid, h.gid, h.mtime = 1, p.root.UID, p.root.GID, p.root.Mtime
 	} else {
 		h.nlink, h.uid, h.gid, h.mtime = in.node.Nlink, in.node.UID, in.node.GID, in.node.Mtime
-		p.shapeData(i, &s)
+		p.shapeData(i, s)
 	}
 	h.extended = h.mtime != p.buildTime || h.nlink|h.uid|h.gid > 1<<16-1 || h.size > 1<<32-1
-	return s
 }
 
 // shapeData adds what the content asks for.

@@ -60,7 +60,7 @@ func (o oracle) same(t testing.TB, root *tree.Node) []byte {
 	if !bytes.Equal(got, want) {
 		at := firstDifference(got, want)
 		t.Fatalf("%s: %d bytes, mkcomposefs writes %d; they differ at %d (nid %d): % x, not % x",
-			o.name, len(got), len(want), at, at/slotSize, window(got, at), window(want, at))
+			o.name, len(got), len(want), at, at/slotSize, excerpt(got, at), excerpt(want, at))
 	}
 	return got
 }
@@ -75,19 +75,24 @@ func firstDifference(a, b []byte) int {
 	return n
 }
 
-func window(b []byte, at int) []byte { return b[min(at, len(b)):min(at+32, len(b))] }
+func excerpt(b []byte, at int) []byte { return b[min(at, len(b)):min(at+32, len(b))] }
 
 // fsck asks the EROFS tools about an image.
 func fsck(t testing.TB, img []byte) {
+	t.Helper()
+	out, err := exec.Command(testtool.Path(t, "fsck.erofs"), "-d1", tempImage(t, img)).CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("<E>")) {
+		t.Errorf("fsck.erofs: %v: %s", err, out)
+	}
+}
+
+func tempImage(t testing.TB, img []byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "image")
 	if err := os.WriteFile(name, img, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(testtool.Path(t, "fsck.erofs"), "-d1", name).CombinedOutput()
-	if err != nil || bytes.Contains(out, []byte("<E>")) {
-		t.Errorf("fsck.erofs: %v: %s", err, out)
-	}
+	return name
 }
 
 // sameDigest checks that Digest agrees with the bytes.

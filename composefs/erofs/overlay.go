@@ -25,6 +25,12 @@ const (
 	xattrUserDirOpaque = "user.overlay.opaque"
 )
 
+// The names that escaped names have in the tree.
+const (
+	unescapedWhiteout  = "trusted.overlay.whiteout"
+	unescapedWhiteouts = "trusted.overlay.whiteouts"
+)
+
 // metacopySize is what precedes the digest in a metacopy xattr.
 const metacopySize = 4
 

@@ -9,7 +9,7 @@ import (
 
 // plan is an image before it is written: its inodes in the order of their
 // numbers, which is breadth first, and where each of them will be. It looks at
-// the tree through the rewriting for overlayfs ([plan.xattrs], [inode.mode]),
+// the tree through the rewriting for overlayfs ([plan.rewrite], [inode.mode]),
 // which is thus never stored.
 type plan struct {
 	version   Version
@@ -24,9 +24,10 @@ type plan struct {
 	dataStart  uint64 // where the blocks are
 	dataBlocks uint64
 
-	entries []entry // memory of list
-	xs      []xattr // memory of xattrs
-	values  []byte  // memory of the values that xattrs makes
+	shape   shape     // of the inode at hand in layOut
+	xs      xattrList // of the inode at hand
+	others  xattrList // of one that it is compared with
+	entries []entry   // memory of list
 }
 
 // inode is a node with its place. There is one for every file of the tree, so
@@ -37,6 +38,7 @@ type inode struct {
 	first  uint32 // of a directory: index of the first inode that has its home there
 	parent uint32 // index of the directory that is its home
 	blocks uint32 // whole blocks of data
+	shared xattrSet
 	marks  marks
 }
 
@@ -53,6 +55,12 @@ func newPlan(root *tree.Node, opts Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := s.plan(root, opts)
+	return p, p.build()
+}
+
+// plan returns a plan that is ready to be built.
+func (s *survey) plan(root *tree.Node, opts Options) *plan {
 	p := &plan{version: opts.Version, root: root, links: s.links, buildTime: root.Mtime}
 	if s.whiteouts {
 		p.version = max(opts.Version, opts.MaxVersion)
@@ -60,14 +68,15 @@ func newPlan(root *tree.Node, opts Options) (*plan, error) {
 	p.inodes = make([]inode, 1, s.nodes+stubCount)
 	p.inodes[0].node = root
 	p.shared.init(s.xattrs + 2*stubCount)
+	return p
+}
+
+func (p *plan) build() error {
 	for i := 0; i < len(p.inodes); i++ {
 		p.number(i)
 	}
-	for i := range p.inodes {
-		p.shared.count(p.xattrs(i))
-	}
-	p.shared.place()
-	return p, p.place()
+	p.shared.arrange()
+	return p.place()
 }
 
 // number appends the inodes that have their home in inode i, if that is a
@@ -81,11 +90,12 @@ func (p *plan) number(i int) {
 			p.numberEntries(uint32(i))
 		}
 	}
-	xs := p.xattrs(i)
-	for _, x := range xs {
-		p.hasACL = p.hasACL || x.name == xattrACLAccess || x.name == xattrACLDefault
+	p.rewrite(i, &p.xs)
+	for k := range p.xs.list {
+		name := p.xs.list[k].name
+		p.hasACL = p.hasACL || name == xattrACLAccess || name == xattrACLDefault
 	}
-	p.shared.note(xs)
+	p.note(i)
 }
 
 func (p *plan) numberEntries(dir uint32) {

@@ -190,6 +190,7 @@ func TestRandomTrees(t *testing.T) {
 			t.Parallel()
 			root := randomTree(seed)
 			img := oracles[seed%uint64(len(oracles))].same(t, root)
+			sameTree(t, readImage(t, img), root)
 			if seed%10 == 0 {
 				fsck(t, img)
 			}

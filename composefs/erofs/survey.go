@@ -49,7 +49,10 @@ func (s *survey) visit(n, parent *tree.Node) error {
 	s.homes[n] = parent
 	s.nodes++
 	s.xattrs += len(n.Xattrs) + 2
-	s.whiteouts = s.whiteouts || n.IsWhiteout()
+	if n.IsWhiteout() {
+		s.whiteouts = true
+		s.xattrs += 4 // of the directory
+	}
 	if !n.IsDir() {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package erofs
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,8 @@ type xattr struct {
 	value  []byte
 	shared int // place in the table of shared xattrs, -1 if it is not there
 }
+
+func (x *xattr) equal(y *xattr) bool { return x.name == y.name && bytes.Equal(x.value, y.value) }
 
 // splitXattr cuts a name into the prefix that an index stands for and the rest.
 func splitXattr(name string) (index uint8, suffix string) {

@@ -13,7 +13,7 @@ import (
 const (
 	maxStates   = 1 << 14 // kept at a time
 	maxElements = 1 << 22 // sum of the lengths of all kept states
-	maxWork     = 1 << 29 // instructions looked at to make states, over a policy's life
+	maxWork     = 1 << 27 // instructions looked at to make states, over a policy's life
 )
 
 // An automaton finds, for all specifications at once and in one pass over the

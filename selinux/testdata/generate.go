@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -119,6 +120,9 @@ func run(dir string) txtar.File {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	dump, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		log.Fatal(err)
+	}
 	if err != nil {
 		return txtar.File{Name: "refused", Data: bytes.ReplaceAll(stderr.Bytes(), []byte(dir), nil)}
 	}

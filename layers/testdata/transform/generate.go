@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -67,7 +68,7 @@ func run(ok *bool, args ...string) []byte {
 	if err == nil {
 		return out
 	}
-	if ok == nil {
+	if exit := (*exec.ExitError)(nil); ok == nil || !errors.As(err, &exit) {
 		log.Fatalf("cfsctl %v: %v\n%s", args, err, &stderr)
 	}
 	*ok = false

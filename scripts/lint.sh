@@ -48,6 +48,19 @@ fragments() {
 	return $bad
 }
 
+# links checks that what the documentation points to in this repository is there.
+links() {
+	local file target bad=0
+	while IFS=: read -r file target; do
+		target=${target#](}
+		target=${target%)}
+		[ -e "$(dirname "$file")/$target" ] && continue
+		echo "lint: $file points to $target, which is not there" >&2
+		bad=1
+	done < <(git ls-files -z '*.md' | xargs -0 grep -HoE '\]\([^):#[:space:]]+\)')
+	return $bad
+}
+
 check golangci-lint "$linter" run
 check vet go vet ./...
 check modules go mod tidy -diff
@@ -55,6 +68,7 @@ check import-diagram scripts/lint-selftest.sh
 check generate generated
 check shell scripts_ok
 check changelog fragments
+check links links
 
 [ ${#failed[@]} = 0 ] && exit
 echo "lint: failed: ${failed[*]}" >&2

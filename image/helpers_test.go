@@ -28,12 +28,13 @@ const acceptAll = `{"default":[{"type":"insecureAcceptAnything"}]}`
 type system struct {
 	t    *testing.T
 	root string
+	regs []*registrytest.Registry
 }
 
 // newSystem accepts all images, and plain http from the registries.
 func newSystem(t *testing.T, regs ...*registrytest.Registry) *system {
 	t.Helper()
-	s := &system{t, t.TempDir()}
+	s := &system{t, t.TempDir(), regs}
 	s.write("etc/containers/policy.json", acceptAll)
 	var conf strings.Builder
 	for _, r := range regs {
@@ -41,6 +42,16 @@ func newSystem(t *testing.T, regs ...*registrytest.Registry) *system {
 	}
 	s.write("etc/containers/registries.conf", conf.String())
 	return s
+}
+
+// writePolicy writes a policy that accepts all into dir.
+func writePolicy(t testing.TB, dir string) string {
+	t.Helper()
+	file := filepath.Join(dir, "policy.json")
+	if err := os.WriteFile(file, []byte(acceptAll), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func (s *system) path(p string) string { return filepath.Join(s.root, p) }
@@ -59,20 +70,65 @@ func (s *system) write(p, content string) {
 func (s *system) options() image.Options {
 	return image.Options{
 		Root: s.root, OS: "linux", Arch: "amd64", UserAgent: "bootc/1.2.3",
-		Clock: &quickClock{},
+		Clock: &quickClock{regs: s.regs},
 		Retry: image.Retry{Stall: 250 * time.Millisecond, Jitter: func(d time.Duration) time.Duration { return d }},
 	}
 }
 
 // quickClock sleeps no longer than it must and notes how long it should have.
 type quickClock struct {
+	regs []*registrytest.Registry
+
 	mu    sync.Mutex
 	slept []time.Duration
 }
 
 func (*quickClock) Now() time.Time { return time.Now() }
 
-func (*quickClock) AfterFunc(d time.Duration, f func()) image.Timer { return time.AfterFunc(d, f) }
+// AfterFunc calls f after d, but not before a registry is silent on purpose.
+func (c *quickClock) AfterFunc(d time.Duration, f func()) image.Timer {
+	t := &patientTimer{d: d}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.timer = time.AfterFunc(d, func() {
+		if t.due(c.regs) {
+			f()
+		}
+	})
+	return t
+}
+
+// patientTimer is a timer that waits again if no registry holds a request.
+type patientTimer struct {
+	mu      sync.Mutex
+	d       time.Duration
+	timer   *time.Timer
+	stopped bool
+}
+
+func (t *patientTimer) due(regs []*registrytest.Registry) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped || slices.ContainsFunc(regs, func(r *registrytest.Registry) bool { return r.Held() > 0 }) {
+		return !t.stopped
+	}
+	t.timer.Reset(t.d)
+	return false
+}
+
+func (t *patientTimer) Stop() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = true
+	return t.timer.Stop()
+}
+
+func (t *patientTimer) Reset(d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = false
+	return t.timer.Reset(d)
+}
 
 func (c *quickClock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()

@@ -70,7 +70,9 @@ func TestMirrorFailsInTheMiddle(t *testing.T) {
 			layer := built.Layers[1].Digest
 			mirror.Inject(registrytest.Fault{Path: layer.String(), Times: 1, Do: registrytest.Drop(100_000)})
 			mirror.Inject(registrytest.Fault{Path: layer.String(), Skip: 1, Do: fault})
-			im := open(t, "quay.example/acme/os:44", mirrored(t, own, mirror.Addr()).options())
+			sys := mirrored(t, own, mirror.Addr())
+			sys.regs = []*registrytest.Registry{own, mirror}
+			im := open(t, "quay.example/acme/os:44", sys.options())
 			got, err := readLayer(t.Context(), im, 1)
 			if err != nil || !bytes.Equal(got, built.Blobs[layer]) {
 				t.Errorf("%d bytes, %v", len(got), err)

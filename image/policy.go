@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
+	"strings"
 
 	"go.podman.io/image/v5/signature"
 	"go.podman.io/image/v5/types"
@@ -21,11 +24,11 @@ type policy struct {
 // loadPolicy reads the policy. A system without one pulls nothing, as with
 // containers' other tools: whoever trusts everything has to say so.
 func loadPolicy(ref Reference, o Options, sys *types.SystemContext) (*policy, error) {
-	file := first(sys.SignaturePolicyPath, "policy.json")
-	p, err := signature.DefaultPolicy(sys)
-	if errors.Is(err, configfile.ErrConfigFileNotFound) {
-		return nil, &failure{class: class{ErrSignature, false}, cause: err, text: "there is no signature policy: neither /etc/containers/policy.json nor /usr/share/containers/policy.json exists"}
+	file, err := policyInUse(sys)
+	if err != nil {
+		return nil, err
 	}
+	p, err := signature.DefaultPolicy(sys)
 	if err != nil {
 		return nil, &failure{class: class{ErrSignature, false}, cause: err, text: fmt.Sprintf("the signature policy %s cannot be used: %s", file, reason(err))}
 	}
@@ -35,6 +38,25 @@ func loadPolicy(ref Reference, o Options, sys *types.SystemContext) (*policy, er
 	}
 	pc.RequireSignatureVerification(o.RequireSignature)
 	return &policy{context: pc, file: file, ref: ref}, nil
+}
+
+// policyInUse is the file that the library will read.
+func policyInUse(sys *types.SystemContext) (string, error) {
+	if sys.SignaturePolicyPath != "" {
+		return sys.SignaturePolicyPath, nil
+	}
+	paths, err := configfile.GetSearchPaths(&configfile.File{
+		Name: "policy", Extension: "json", EnvironmentName: "CONTAINERS_POLICY_JSON", DoNotLoadDropInFiles: true,
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, file := range paths.MainFiles {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			return file, nil
+		}
+	}
+	return "", &failure{class: class{ErrSignature, false}, text: "there is no signature policy: none of " + strings.Join(paths.MainFiles, ", ") + " exists"}
 }
 
 // check returns an error unless the policy lets the image be used. Nothing of

@@ -92,7 +92,7 @@ func TestSimpleSigning(t *testing.T) {
 
 	other.sign(t, sys, name, "acme/os", built.Manifest)
 	err := openError(t, name, sys.options())
-	if !errors.Is(err, image.ErrSignature) || !strings.HasPrefix(err.Error(), refused) {
+	if !errors.Is(err, image.ErrSignature) || !strings.HasPrefix(err.Error(), refused+"Key not found for key ID ") {
 		t.Errorf("signed by another key: %v", err)
 	}
 
@@ -137,10 +137,10 @@ func newSigstoreKey(t *testing.T) sigstoreKey {
 // sign puts a signature beside the image, as cosign does: an image with the tag
 // sha256-DIGEST.sig, whose layer is the signed text (sigstore/cosign,
 // specs/SIGNATURE_SPEC.md). Debian's skopeo is built without the code for it.
-func (k sigstoreKey) sign(t *testing.T, reg *registrytest.Registry, repo, tag string, manifest digest.Digest) {
+func (k sigstoreKey) sign(t *testing.T, reg *registrytest.Registry, repo, identity string, manifest digest.Digest) {
 	t.Helper()
 	payload := fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":{}}`,
-		reg.Name(repo+":"+tag), manifest)
+		identity, manifest)
 	sum := sha256.Sum256(payload)
 	sig, err := ecdsa.SignASN1(rand.Reader, k.private, sum[:])
 	if err != nil {
@@ -165,7 +165,7 @@ func TestSigstore(t *testing.T) {
 	name := reg.Name("acme/os:44")
 	checkError(t, openError(t, name, sys.options()), image.ErrSignature, name+refused+"A signature was required, but no signature exists")
 
-	key.sign(t, reg, "acme/os", "44", built.Descriptor.Digest)
+	key.sign(t, reg, "acme/os", name, built.Descriptor.Digest)
 	o := sys.options()
 	o.RequireSignature = true
 	checkImage(t, open(t, name, o), built)
@@ -181,6 +181,23 @@ func TestSigstore(t *testing.T) {
 	checkImage(t, open(t, name, sys.options()), built)
 	reg.Inject(registrytest.Fault{Path: "/manifests/sha256-", Do: registrytest.Status(http.StatusForbidden)})
 	checkError(t, openError(t, name, sys.options()), image.ErrUnauthorized, "registry "+reg.Addr()+" refuses access to "+name+": Forbidden")
+}
+
+// TestCosign: cosign signs the repository's name without the tag, and a policy
+// can be content with that.
+func TestCosign(t *testing.T) {
+	t.Parallel()
+	key := newSigstoreKey(t)
+	reg := registrytest.New(t)
+	built := osImage(t)
+	reg.Push("acme/os", "44", built)
+	key.sign(t, reg, "acme/os", reg.Name("acme/os"), built.Descriptor.Digest)
+	name := reg.Name("acme/os:44")
+	sys := signedSystem(t, sigstoreSigned(key.public), reg)
+	checkError(t, openError(t, name, sys.options()), image.ErrSignature, name+" is refused by the signature policy "+
+		sys.path("etc/containers/policy.json")+`: Signature for identity "`+reg.Name("acme/os")+`" is not accepted`)
+	sys = signedSystem(t, strings.TrimSuffix(sigstoreSigned(key.public), "}")+`,"signedIdentity":{"type":"matchRepository"}}`, reg)
+	checkImage(t, open(t, name, sys.options()), built)
 }
 
 // TestSignedIndex: a signature on the index is enough, and so is one on the

@@ -113,8 +113,25 @@ func Hang() Effect {
 	return answer(func(r *Registry, _ http.ResponseWriter, req *http.Request) { r.wait(req) })
 }
 
+// Held is how many requests [Hang] and [Stall] keep waiting now. A test that
+// injects a clock can tell by it whether silence is meant, or due to a slow
+// machine.
+func (r *Registry) Held() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.held
+}
+
+func (r *Registry) hold(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held += n
+}
+
 // wait returns when the client has gone or the registry ends.
 func (r *Registry) wait(req *http.Request) {
+	r.hold(1)
+	defer r.hold(-1)
 	select {
 	case <-req.Context().Done():
 	case <-r.closed:

@@ -25,6 +25,7 @@ type Registry struct {
 	uploads   map[string][]byte
 	faults    []*Fault
 	requests  []*Request
+	held      int
 }
 
 // manifest is what a tag or a digest of a repository stands for.

@@ -2,6 +2,7 @@ package registrytest_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -98,11 +99,25 @@ func TestAddLayout(t *testing.T) {
 	}
 }
 
+// giveUp cancels a request a while after the registry began to hold it.
+func giveUp(ctx context.Context, cancel func(), reg *registrytest.Registry) {
+	for ctx.Err() == nil {
+		if reg.Held() > 0 {
+			time.AfterFunc(100*time.Millisecond, cancel)
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // get returns the status and the body as far as they came: status 0 if there was
 // no answer, "ERROR" at the body's end if it was cut off.
 func get(t *testing.T, reg *registrytest.Registry, path, rng string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, reg.URL()+path, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go giveUp(ctx, cancel, reg)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, reg.URL()+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +125,7 @@ func get(t *testing.T, reg *registrytest.Registry, path, rng string) (status int
 		req.Header.Set("Range", rng)
 	}
 	c := http.Client{
-		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 300 * time.Millisecond,
+		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := c.Do(req)

@@ -68,10 +68,12 @@ type stackMaker struct {
 	*rand.Rand
 	known map[string]tar.Header // files of lower layers, by the name that made them
 	layer map[string]stackEntry // of the layer in work
+
+	allParents bool // every entry's directory has an entry in the same layer
 }
 
-func makeStack(seed uint64) []stackLayer {
-	m := &stackMaker{Rand: rand.New(rand.NewPCG(seed, 2)), known: map[string]tar.Header{}}
+func makeStack(seed uint64, allParents bool) []stackLayer {
+	m := &stackMaker{Rand: rand.New(rand.NewPCG(seed, 2)), known: map[string]tar.Header{}, allParents: allParents}
 	stack := make([]stackLayer, m.IntN(4)+2)
 	for i := range stack {
 		stack[i] = m.makeLayer(i > 0)
@@ -189,7 +191,7 @@ func (m *stackMaker) makeParents(dir string) bool {
 		return e.Typeflag == tar.TypeDir
 	}
 	lower, ok := m.known[dir]
-	if m.IntN(3) > 0 || ok && lower.Typeflag != tar.TypeSymlink && m.IntN(20) > 0 {
+	if m.allParents || m.IntN(3) > 0 || ok && lower.Typeflag != tar.TypeSymlink && m.IntN(20) > 0 {
 		m.put(m.header(dir, tar.TypeDir), nil)
 	}
 	return true

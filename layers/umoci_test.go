@@ -41,7 +41,7 @@ func TestMergeLikeUmoci(t *testing.T) {
 	refused, excepted := 0, 0
 	const stacks = 250
 	for seed := range uint64(stacks) {
-		stack := makeStack(seed)
+		stack := makeStack(seed, false)
 		if seed%5 != 0 { // most stacks should be merged, not refused
 			stack = repair(t, stack)
 		}

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 // XattrFilter says which extended attributes an image keeps.

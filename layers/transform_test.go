@@ -10,12 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootc-go/bootc/composefs/erofs"
-	"github.com/bootc-go/bootc/composefs/tree"
-	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/erofs"
+	"github.com/bootc-go/bootc/composefs/tree"
+	"github.com/bootc-go/bootc/composefs/verity"
 )
 
 //go:generate go run testdata/transform/generate.go testdata/transform/cases.go

@@ -189,6 +189,7 @@ func (a *automaton) follow(s *state, pc uint32, begin bool) {
 			}
 		case opMatch:
 			s.match(a.specs[in.arg])
+		case opFail:
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +39,8 @@ func (o *oneByOne) add(t testing.TB, pattern, kind, context string) {
 
 func (o *oneByOne) label(path string, kind byte) string {
 	key := runes(path + string(kind))
-	for i := len(o.exprs) - 1; i >= 0; i-- {
-		if o.exprs[i].MatchString(key) {
+	for i, expr := range slices.Backward(o.exprs) {
+		if expr.MatchString(key) {
 			return o.contexts[i]
 		}
 	}
@@ -128,6 +129,7 @@ func TestForgetsStates(t *testing.T) {
 }
 
 func TestHostilePolicies(t *testing.T) {
+	t.Parallel()
 	many := func(n int, line string) string {
 		var b strings.Builder
 		for i := range n {

@@ -2,6 +2,7 @@ package selinux
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,7 @@ type backtracker struct {
 
 func newBacktracker(specs []*spec) (*backtracker, error) {
 	b := &backtracker{}
-	for i := len(specs) - 1; i >= 0; i-- {
-		s := specs[i]
+	for _, s := range slices.Backward(specs) {
 		if !s.pattern.backtrack {
 			continue
 		}

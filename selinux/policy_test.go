@@ -9,10 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 //go:generate go run testdata/generate.go

@@ -99,7 +99,7 @@ func sizeOf(re *syntax.Regexp) int {
 // translate adds the instruction in, with base added to where it goes.
 func (p *program) translate(base uint32, in *syntax.Inst, rank int) {
 	next := instruction{op: opFork, out: base + in.Out, arg: base + in.Out}
-	switch in.Op {
+	switch in.Op { //nolint:exhaustive // all others go on at out
 	case syntax.InstAlt, syntax.InstAltMatch:
 		next.arg = base + in.Arg
 	case syntax.InstEmptyWidth:
@@ -127,7 +127,7 @@ func (p *program) add(in instruction) uint32 {
 func (p *program) set(in *syntax.Inst) uint32 {
 	var set byteSet
 	for b := range 256 {
-		if reads(in, rune(b)) {
+		if in.MatchRune(rune(b)) {
 			set.add(byte(b))
 		}
 	}
@@ -138,14 +138,4 @@ func (p *program) set(in *syntax.Inst) uint32 {
 		p.sets = append(p.sets, set)
 	}
 	return n
-}
-
-func reads(in *syntax.Inst, r rune) bool {
-	switch in.Op {
-	case syntax.InstRuneAny:
-		return true
-	case syntax.InstRuneAnyNotNL:
-		return r != '\n'
-	}
-	return in.MatchRune(r)
 }

@@ -68,7 +68,7 @@ func Mount(o Options) (*os.File, error) {
 }
 
 // MountAt mounts at the directory target; a symbolic link is not followed.
-func MountAt(o Options, target string) error {
+func MountAt(o Options, target string) error { //nolint:revive // mount.At would not say that it mounts
 	fd, err := o.detached()
 	if errors.Is(err, errNoFsopen) {
 		err = o.mountOld(target)

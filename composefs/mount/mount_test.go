@@ -14,10 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bootc-go/bootc/composefs/verity"
-	"github.com/bootc-go/bootc/internal/testtool"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/internal/testtool"
 )
 
 // kernels are the ways to mount that kernels of different ages have.
@@ -67,7 +68,7 @@ func (s *sample) openObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.objects = os.NewFile(uintptr(fd), s.store)
-	t.Cleanup(func() { s.objects.Close() }) //nolint:errcheck // only a path
+	t.Cleanup(func() { s.objects.Close() })
 }
 
 func mkcomposefs(t *testing.T, args ...string) {
@@ -122,7 +123,7 @@ func (s *sample) options(t *testing.T, a abilities) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { image.Close() }) //nolint:errcheck // only read
+	t.Cleanup(func() { image.Close() })
 	return Options{Image: image, Objects: s.objects, Source: "composefs:test", TempDir: t.TempDir(), pretend: a}
 }
 
@@ -179,7 +180,7 @@ func describe(t *testing.T, root string) []string {
 			return err
 		}
 		line := fmt.Sprintf("%s mode %o owner %d:%d time %d.%d", strings.TrimPrefix(path, root), st.Mode, st.Uid, st.Gid, st.Mtim.Sec, st.Mtim.Nsec)
-		switch d.Type() {
+		switch d.Type() { //nolint:exhaustive // of all others there is no more to say
 		case 0:
 			data, err := os.ReadFile(path)
 			if err != nil {
@@ -255,7 +256,7 @@ func TestDetachedMount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer f.Close() //nolint:errcheck // a mount
+			defer f.Close()
 			data, err := os.ReadFile(procFd(int(f.Fd())) + "/external")
 			if err != nil || len(data) != 65 {
 				t.Errorf("read %d bytes, %v", len(data), err)
@@ -362,7 +363,7 @@ func openDir(t *testing.T, path string) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() }) //nolint:errcheck // only a path
+	t.Cleanup(func() { f.Close() })
 	return f
 }
 
@@ -390,6 +391,7 @@ func TestReadOnlyUpper(t *testing.T) {
 	}
 	for name, a := range kernels {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := s.options(t, a)
 			o.Upper, o.Work = openDir(t, upper), openDir(t, t.TempDir())
 			target := mountSample(t, o)
@@ -445,6 +447,7 @@ func TestRequireVerity(t *testing.T) {
 	}
 	for name, a := range kernels {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := s.options(t, a)
 			o.RequireVerity = true
 			if a.noDataLayers {
@@ -520,6 +523,7 @@ func TestErrors(t *testing.T) {
 		{"no place", func(o *Options) { o.pretend.noDetached = true; o.TempDir = "/nonexistent" }, os.ErrNotExist, "no place for a temporary mount point"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			o := s.options(t, abilities{})
 			test.change(&o)
 			target := t.TempDir()

@@ -57,4 +57,4 @@ clean: ## remove what was built; tools and test caches stay (rm -r build for tho
 	rm -rf bin build/bench
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z]+:[^#]*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

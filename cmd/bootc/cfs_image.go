@@ -122,7 +122,7 @@ func readImage(r *repo.Repo, name string) (*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("cannot read image %s: %w", name, err)
@@ -152,7 +152,7 @@ func mountImage(c *cli.Context, r *repo.Repo, name, target string) error {
 	if err != nil {
 		return err
 	}
-	defer image.Close() //nolint:errcheck // the mount has its own reference
+	defer image.Close()
 	objects, err := r.ObjectsDir()
 	if err != nil {
 		return err
@@ -165,11 +165,11 @@ func mountImage(c *cli.Context, r *repo.Repo, name, target string) error {
 		if o.Upper, err = os.Open(c.String("upperdir")); err != nil {
 			return fmt.Errorf("cannot mount %s: %w", name, err)
 		}
-		defer o.Upper.Close() //nolint:errcheck // only read
+		defer o.Upper.Close()
 		if o.Work, err = os.Open(c.String("workdir")); err != nil {
 			return fmt.Errorf("cannot mount %s: %w", name, err)
 		}
-		defer o.Work.Close() //nolint:errcheck // only read
+		defer o.Work.Close()
 	}
 	return mount.MountAt(o, target)
 }

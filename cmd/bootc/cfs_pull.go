@@ -24,6 +24,7 @@ func (e *env) cfsPullCommand() *cli.Command {
 			&cli.StringFlag{Name: "authfile", Usage: "take credentials from `FILE`"},
 			&cli.StringFlag{Name: "policy", Usage: "take the signature policy from `FILE`"},
 			&cli.BoolFlag{Name: "require-signature", Usage: "refuse an image that the policy accepts unsigned"},
+			&cli.BoolFlag{Name: "tls-verify", Usage: "demand https and a trusted certificate", Value: true},
 			&cli.BoolFlag{Name: "any-platform", Usage: "accept an image for another machine"},
 		},
 		Action: e.repoAction(false, e.ociPull),
@@ -66,7 +67,8 @@ func (e *env) pull(c *cli.Context, r *repo.Repo, name, tag string) (*pull.Result
 		Root: e.root, UserAgent: "bootc/" + version(), Progress: report,
 		AuthFile: c.String("authfile"), PolicyPath: c.String("policy"),
 		RequireSignature: c.Bool("require-signature"), AnyPlatform: c.Bool("any-platform"),
-		Config: pull.StoredConfig(r),
+		InsecureTLS: !c.Bool("tls-verify"),
+		Config:      pull.StoredConfig(r),
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -43,7 +44,7 @@ func verbs(name string, flags []cli.Flag, cmds []*cli.Command) []verb {
 			out = append(out, v)
 			continue
 		}
-		over := append(flags[:len(flags):len(flags)], c.Flags...)
+		over := append(slices.Clip(flags), c.Flags...)
 		out = append(out, verbs(v.name, over, c.Subcommands)...)
 	}
 	return out
@@ -71,7 +72,7 @@ func writeDoc(dir, name, text string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close() //nolint:errcheck // only a handle
+	defer d.Close()
 	return atomicfile.WriteFile(d, name, []byte(text), 0o644)
 }
 

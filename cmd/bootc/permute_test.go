@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestPermute(t *testing.T) {
 		{"bootc switch img --help", "bootc switch --help -- img"},
 		{"bootc switch -", "bootc switch -- -"},
 		{"bootc image --repo r tag a --root x b --root y", "bootc image --repo r tag --root x --root y -- a b"},
-		{"bootc image tag tag", "bootc image tag -- tag"},
+		{"bootc image tag image", "bootc image tag -- image"},
 	} {
 		got, err := permute(testApp(), strings.Fields(tt.in))
 		if err != nil {
@@ -80,7 +81,7 @@ func TestEveryVerbRefusesUnknownFlags(t *testing.T) {
 	seen := 0
 	walk = func(prefix []string, cmds []*cli.Command) {
 		for _, c := range cmds {
-			path := append(prefix[:len(prefix):len(prefix)], c.Name)
+			path := append(slices.Clip(prefix), c.Name)
 			if len(c.Subcommands) > 0 {
 				walk(path, c.Subcommands)
 				continue

@@ -31,7 +31,8 @@ func (e *env) reporter(quiet bool) (report progress.Func, done func()) {
 	return l.report, func() {}
 }
 
-// lines reports to a log: one line for each task that ended.
+// lines reports to a log: one line for each task that ended. What was here
+// already gets none; a message sums it up.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -43,9 +44,10 @@ func (l *lines) report(ev progress.Event) {
 	case progress.Message:
 		text = ev.Text
 	case progress.Done:
-		text = ev.Text + ": done, " + quantity(ev.Unit, ev.Total)
-	case progress.Reused:
-		text = ev.Text + ": already here"
+		text = ev.Text + ": done"
+		if ev.Total > 0 {
+			text += ", " + quantity(ev.Unit, ev.Total)
+		}
 	default:
 		return
 	}
@@ -85,6 +87,7 @@ func (b *bars) report(ev progress.Event) {
 		b.end(ev)
 	case progress.Message:
 		fmt.Fprintf(b.out, "%s\n", ev.Text)
+	case progress.Reused: // a message sums these up
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -45,11 +48,28 @@ func systemFile(i int, alg verity.Algorithm) *tree.Node {
 	return at(n, 1_700_000_000+int64(i%5000), uint32(i%3)*1000)
 }
 
+// cpuTime is what the process has used until now, all threads together: a
+// measure that other work on the machine does not disturb much.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func reportCPU(b *testing.B, start time.Duration) {
+	b.Helper()
+	b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N)/1e6, "cpu-ms/op")
+}
+
 func BenchmarkWrite(b *testing.B) {
 	for _, alg := range []verity.Algorithm{verity.SHA256, verity.SHA512} {
 		root := systemTree(200_000, alg)
 		b.Run("200k-"+alg.String(), func(b *testing.B) {
 			b.ReportAllocs()
+			defer reportCPU(b, cpuTime(b))
 			for b.Loop() {
 				if err := Write(io.Discard, root, Options{Version: V1}); err != nil {
 					b.Fatal(err)
@@ -63,11 +83,21 @@ func BenchmarkDigest(b *testing.B) {
 	for _, alg := range []verity.Algorithm{verity.SHA256, verity.SHA512} {
 		root := systemTree(200_000, alg)
 		b.Run("200k-"+alg.String(), func(b *testing.B) {
+			defer reportCPU(b, cpuTime(b))
 			for b.Loop() {
 				if _, err := Digest(root, Options{Algorithm: alg, Version: V1}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	img := image(b, systemTree(200_000, verity.SHA512), Options{Version: V1})
+	b.ReportAllocs()
+	defer reportCPU(b, cpuTime(b))
+	for b.Loop() {
+		readImage(b, img)
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
-	"golang.org/x/sys/unix"
 )
 
 // Makers of nodes for tests. All have one name and belong to root.
@@ -78,7 +79,7 @@ func linked(n *tree.Node, nlink uint32) *tree.Node {
 // holding adds entries, names and nodes in turn.
 func holding(dir *tree.Node, entries ...any) *tree.Node {
 	for i := 0; i < len(entries); i += 2 {
-		dir.SetChild(entries[i].(string), entries[i+1].(*tree.Node))
+		dir.SetChild(entries[i].(string), entries[i+1].(*tree.Node)) //nolint:forcetypeassert // a test that errs there should panic
 	}
 	setDirLinks(dir)
 	return dir
@@ -272,6 +273,7 @@ func inlineMode(data string, perm uint32) *tree.Node {
 }
 
 func TestWriteIsByteForByteMkcomposefs(t *testing.T) {
+	t.Parallel()
 	for name, mk := range cases {
 		for _, oracle := range oracles {
 			t.Run(name+"/"+oracle.name, func(t *testing.T) {

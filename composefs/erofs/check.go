@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 // checkName returns an error if name cannot be that of a directory's entry.

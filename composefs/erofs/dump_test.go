@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 // dumpOf is the tree in the text form that mkcomposefs --from-file reads

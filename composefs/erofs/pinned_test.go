@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
-	"golang.org/x/sys/unix"
 )
 
 // object is a file whose content is text(size), outside the image if it is

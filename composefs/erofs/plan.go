@@ -3,8 +3,9 @@ package erofs
 import (
 	"fmt"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 // plan is an image before it is written: its inodes in the order of their

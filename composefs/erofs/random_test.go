@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
-	"golang.org/x/sys/unix"
 )
 
 // gen makes random trees that lean towards the places where the format has
@@ -139,8 +140,10 @@ func (g *gen) attributes(n *tree.Node) *tree.Node {
 // xattrName leaves out what mkcomposefs itself cannot tell from its own
 // xattrs (docs/reference/formats/erofs.md, "Where others differ").
 func (g *gen) xattrName() string {
-	prefix := []string{"user.", "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default",
-		"trusted.overlay.", "trusted.overlay.overlay.", "lustre.", "odd."}[g.IntN(10)]
+	prefix := []string{
+		"user.", "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default",
+		"trusted.overlay.", "trusted.overlay.overlay.", "lustre.", "odd.",
+	}[g.IntN(10)]
 	suffix := []string{"", "selinux", "x", "a.b", "metacopy", "redirect", "origin", g.name()}[g.IntN(8)]
 	return (prefix + suffix)[:min(len(prefix+suffix), 255)]
 }
@@ -181,6 +184,7 @@ func (g *gen) text(n int) string { return text(n + 26)[g.IntN(26):][:n] }
 // TestRandomTrees is the same comparison as that of the cases, for whatever a
 // seed makes.
 func TestRandomTrees(t *testing.T) {
+	t.Parallel()
 	count := uint64(600)
 	if testing.Short() {
 		count = 60

@@ -55,6 +55,8 @@ type reader struct {
 	names   map[string]string   // of xattrs
 	shared  map[uint32]rawXattr // by number
 	sharing uint64              // bytes of shared xattrs read
+	raw     []rawXattr          // memory of readBody
+	body    []byte              // memory of readBody
 	buf     []byte
 }
 

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 func readImage(t testing.TB, img []byte) *tree.Node {
@@ -34,6 +35,7 @@ func sameTree(t testing.TB, got, want *tree.Node) {
 }
 
 func TestReadGivesBackTheTree(t *testing.T) {
+	t.Parallel()
 	for name, mk := range cases {
 		for _, oracle := range oracles {
 			t.Run(name+"/"+oracle.name, func(t *testing.T) {
@@ -113,13 +115,5 @@ func TestReadReportsTheReadersError(t *testing.T) {
 		if !errors.Is(err, errSector) {
 			t.Errorf("from %d: %v", from, err)
 		}
-	}
-}
-
-func BenchmarkRead(b *testing.B) {
-	img := image(b, systemTree(200_000, 2), Options{Version: V1})
-	b.ReportAllocs()
-	for b.Loop() {
-		readImage(b, img)
 	}
 }

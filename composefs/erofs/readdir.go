@@ -31,7 +31,7 @@ func (rd *reader) readDir(dir *openDir) error {
 		}
 	}
 	if d.dots != 2 {
-		return errors.New("no . or no ..")
+		return errors.New("entries . and .. are not there")
 	}
 	if d.node.Nlink != 2+d.subdirs {
 		return fmt.Errorf("%d links, but %d subdirectories", d.node.Nlink, d.subdirs)

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bootc-go/bootc/composefs/tree"
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/composefs/tree"
 )
 
 // extent is where the data of an inode is: whole blocks first, then the rest
@@ -32,11 +33,11 @@ func (rd *reader) readInode(nid uint64) (*tree.Node, extent, error) {
 	if err := rd.claims.take(pos, data.tail+data.tailLen); err != nil {
 		return nil, extent{}, err
 	}
-	raw, err := rd.readBody(pos+uint64(head.length()), body)
-	if err != nil {
+	if err := rd.readContent(n, &head, &data); err != nil {
 		return nil, extent{}, err
 	}
-	if err := rd.readContent(n, &head, &data); err != nil {
+	raw, err := rd.readBody(pos+uint64(head.length()), body)
+	if err != nil {
 		return nil, extent{}, err
 	}
 	if err := rd.undo(n, raw, nid); err != nil {
@@ -147,8 +148,8 @@ func (rd *reader) readFile(n *tree.Node, head *inodeHead, e *extent) error {
 
 // checkChunks refuses files with content that overlayfs would not look at.
 func (rd *reader) checkChunks(e *extent) error {
-	list, err := rd.scratch(e.tail, e.tailLen)
-	if err != nil {
+	list := grow(&rd.buf, e.tailLen)
+	if err := rd.src.read(list, e.tail); err != nil {
 		return err
 	}
 	for ; len(list) > 0; list = list[4:] {
@@ -184,14 +185,4 @@ func (rd *reader) readData(e *extent, limit uint64) ([]byte, error) {
 		return nil, err
 	}
 	return data, rd.src.read(data[e.blockLen:], e.tail)
-}
-
-// scratch returns n bytes at pos, until the next call. Callers see to it that
-// n is small.
-func (rd *reader) scratch(pos, n uint64) ([]byte, error) {
-	if uint64(cap(rd.buf)) < n {
-		rd.buf = make([]byte, alignTo(n, blockSize))
-	}
-	rd.buf = rd.buf[:n]
-	return rd.buf, rd.src.read(rd.buf, pos)
 }

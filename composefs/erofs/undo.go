@@ -1,14 +1,16 @@
 package erofs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
-	"golang.org/x/sys/unix"
 )
 
 // undo gives n the xattrs that the image has for it, as they were before they
@@ -20,9 +22,9 @@ func (rd *reader) undo(n *tree.Node, raw []rawXattr, nid uint64) error {
 		original, escaped := strings.CutPrefix(x.name, escapedPrefix)
 		switch {
 		case !overlay:
-			n.Xattrs = append(n.Xattrs, tree.Xattr{Name: x.name, Value: x.value})
+			n.Xattrs = append(n.Xattrs, tree.Xattr{Name: x.name, Value: x.keep()})
 		case escaped:
-			n.Xattrs = append(n.Xattrs, tree.Xattr{Name: rd.unescaped(original), Value: x.value})
+			n.Xattrs = append(n.Xattrs, tree.Xattr{Name: rd.unescaped(original), Value: x.keep()})
 		case x.name == xattrMetacopy && isExternal(n) && !metacopy:
 			metacopy = true
 			if err := undoMetacopy(n.File, x.value); err != nil {
@@ -43,6 +45,14 @@ func (rd *reader) undo(n *tree.Node, raw []rawXattr, nid uint64) error {
 	slices.SortStableFunc(n.Xattrs, func(a, b tree.Xattr) int { return strings.Compare(a.Name, b.Name) })
 	rd.undoWhiteout(n)
 	return nil
+}
+
+// keep returns the value, to stay.
+func (x *rawXattr) keep() []byte {
+	if x.shared {
+		return x.value
+	}
+	return bytes.Clone(x.value)
 }
 
 // unescaped is the name of which an xattr's escaped name has this rest.

@@ -14,10 +14,14 @@ import (
 	"github.com/bootc-go/bootc/composefs/verity"
 )
 
+// noSync is a kernel that does not sync: no test can pull the plug, and a
+// busy machine takes seconds to sync.
+func noSync() kernel { return syncWatch(func() error { return nil }) }
+
 // newRepo makes an insecure repository, closed when the test ends.
 func newRepo(t testing.TB, alg verity.Algorithm) *Repo { // 0 is the usual algorithm
 	t.Helper()
-	return initRepo(t, filepath.Join(t.TempDir(), "repo"), Config{Algorithm: alg, Insecure: true}, realKernel())
+	return initRepo(t, filepath.Join(t.TempDir(), "repo"), Config{Algorithm: alg, Insecure: true}, noSync())
 }
 
 func initRepo(t testing.TB, path string, c Config, k kernel) *Repo {

@@ -72,19 +72,19 @@ func syncPath(dir string) error {
 	return f.Sync()
 }
 
-// initialize writes meta.json, unless one is there already.
+// initialize writes meta.json, unless one is there already or somebody else is
+// faster.
 func (r *Repo) initialize(c Config) (created bool, err error) {
 	err = r.loadMetadata()
-	switch {
-	case errors.Is(err, ErrNotRepository):
-		created, err = r.writeMetadata(newMetadata(c), !c.Insecure)
-	case errors.Is(err, ErrOldFormat):
-		if err = r.agreesWithObjects(c); err == nil {
-			created, err = r.writeMetadata(newMetadata(c), !c.Insecure)
+	if errors.Is(err, ErrOldFormat) {
+		if err := r.agreesWithObjects(c); err != nil {
+			return false, err
 		}
 	}
-	if created {
-		err = r.loadMetadata()
+	if errors.Is(err, ErrOldFormat) || errors.Is(err, ErrNotRepository) {
+		if created, err = r.writeMetadata(newMetadata(c), !c.Insecure); err == nil {
+			err = r.loadMetadata()
+		}
 	}
 	if err == nil {
 		err = r.agreesWith(c)

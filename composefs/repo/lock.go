@@ -12,7 +12,7 @@ import (
 // The lock is flock(2) on the repository's directory, as composefs-rs takes
 // it: shared while the repository is open, exclusive to collect garbage.
 
-const lockPollMax = 100 * time.Millisecond
+const lockPollMax = 20 * time.Millisecond
 
 func (r *Repo) lockShared() error {
 	if err := r.flock(unix.LOCK_SH); err != nil {

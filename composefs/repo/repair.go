@@ -16,9 +16,9 @@ type RepairResult struct {
 
 // Repair removes the damaged objects, and the names of the streams and images
 // that are damaged or miss an object, so that the next pull stores them anew.
-// Refs stay as they are: they come to life again with that pull. It waits
-// until nobody else has the repository open, and returns what Fsck found
-// before.
+// It removes nothing else: refs may dangle, and splitstreams that others refer
+// to may be incomplete, until that pull. Repair waits until nobody else has
+// the repository open, and returns what Fsck found before.
 func (r *Repo) Repair(ctx context.Context) (*FsckReport, RepairResult, error) {
 	var report *FsckReport
 	var res RepairResult

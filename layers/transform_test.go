@@ -19,7 +19,8 @@ import (
 	"github.com/bootc-go/bootc/composefs/verity"
 )
 
-//go:generate go run testdata/transform/generate.go testdata/transform/cases.go
+// To make the fixtures anew, run "go run testdata/transform/generate.go
+// testdata/transform/cases.go" as root with cfsctl 0.9 in PATH.
 
 // TestTransformsLikeComposefs transforms the trees of testdata/transform and
 // compares trees, ids and refusals with those of composefs-rs.

@@ -16,7 +16,7 @@ import (
 	"github.com/bootc-go/bootc/composefs/tree"
 )
 
-//go:generate go run testdata/generate.go
+// To make the fixtures anew, run "go run testdata/generate.go" as root with cfsctl 0.9 in PATH.
 
 // TestLabelsLikeComposefs labels the trees of testdata/labels and compares with
 // what composefs-rs made of them.

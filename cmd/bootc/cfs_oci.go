@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
+	"github.com/bootc-go/bootc/composefs/tree"
+	"github.com/bootc-go/bootc/layers"
 )
 
 // cfsOCICommand works on the OCI images of a repository.
@@ -37,6 +40,7 @@ func (e *env) cfsOCICommand() *cli.Command {
 			{
 				Name: "layer", Usage: "write a layer's tar to standard output", ArgsUsage: "DIFFID",
 				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "dumpfile", Usage: "print its entries as a composefs dump, whiteouts included"},
 					&cli.BoolFlag{Name: "json", Usage: "print only what is known of it"},
 				},
 				Action: e.repoAction(true, e.ociLayer),
@@ -171,7 +175,7 @@ func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
 		}
 		return e.printJSON(info)
 	}
-	if f, ok := e.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := e.stdout.(*os.File); ok && !c.Bool("dumpfile") && term.IsTerminal(int(f.Fd())) {
 		return fmt.Errorf("cannot write layer %s: a tar archive does not belong on a terminal: redirect it, or use --json", id)
 	}
 	s, err := oci.OpenLayer(r, id)
@@ -179,5 +183,27 @@ func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
 		return err
 	}
 	defer s.Close() //nolint:errcheck // only read
+	if c.Bool("dumpfile") {
+		return e.layerDump(s)
+	}
 	return s.Cat(e.stdout)
+}
+
+// layerDump prints the entries of a layer in the order of its tar.
+func (e *env) layerDump(s *repo.StreamReader) error {
+	out := bufio.NewWriter(e.stdout)
+	var line []byte
+	for entry, err := range layers.Entries(s) {
+		if err != nil {
+			return err
+		}
+		if entry.Node != nil {
+			entry.Node.Nlink = 1 // a tar does not count
+		}
+		line = tree.AppendDumpLine(line[:0], entry.Path, entry.Link, entry.Node)
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
 }

@@ -90,6 +90,9 @@ func announce(report progress.Func, p *pull.Plan) {
 	text := fmt.Sprintf("all %d layers are here already", len(p.Layers))
 	if len(fetch) > 0 {
 		text = fmt.Sprintf("fetching %d of %d layers, %s", len(fetch), len(p.Layers), bytesText(size))
+		if here := len(p.Layers) - len(fetch); here > 0 {
+			text += fmt.Sprintf("; %d are here already", here)
+		}
 	}
 	report.Report(progress.Event{Kind: progress.Message, Text: text})
 	if len(fetch) > 1 {

@@ -12,6 +12,8 @@ import (
 	"github.com/bootc-go/bootc/internal/atomicfile"
 )
 
+//go:generate go run . internals generate-docs ../../docs
+
 // generateDocsCommand writes the documents that are made from the command
 // tree, so that they cannot say what the program does not do.
 func (e *env) generateDocsCommand() *cli.Command {
@@ -30,28 +32,31 @@ func (e *env) generateDocsCommand() *cli.Command {
 // verb is one command that does something, by its whole name.
 type verb struct {
 	name string // "bootc internals cfs gc"
+	path string // the same as it is typed: "bootc internals cfs [OPTIONS] gc"
 	cmd  *cli.Command
 	over []cli.Flag // the flags of the commands above it
 }
 
 // verbs lists the commands below cmds that are no mere groups, in the order of
 // the tree.
-func verbs(name string, flags []cli.Flag, cmds []*cli.Command) []verb {
+func verbs(above verb, cmds []*cli.Command) []verb {
 	var out []verb
 	for _, c := range cmds {
-		v := verb{name: name + " " + c.Name, cmd: c, over: flags}
+		v := verb{name: above.name + " " + c.Name, path: above.path + " " + c.Name, cmd: c, over: above.over}
+		if len(visible(c.Flags)) > 0 {
+			v.path += " [OPTIONS]"
+		}
 		if len(c.Subcommands) == 0 {
 			out = append(out, v)
 			continue
 		}
-		over := append(slices.Clip(flags), c.Flags...)
-		out = append(out, verbs(v.name, over, c.Subcommands)...)
+		out = append(out, verbs(verb{name: v.name, path: v.path, over: append(slices.Clip(v.over), c.Flags...)}, c.Subcommands)...)
 	}
 	return out
 }
 
 func generateDocs(app *cli.App, dir string) error {
-	all := verbs(app.Name, nil, app.Commands)
+	all := verbs(verb{name: app.Name, path: app.Name}, app.Commands)
 	files := map[string]string{"reference/cli.md": cliReference(all)}
 	for _, v := range all {
 		files["man/"+v.pageName()+".8"] = v.manPage()
@@ -78,17 +83,7 @@ func writeDoc(dir, name, text string) error {
 
 func (v verb) pageName() string { return strings.ReplaceAll(v.name, " ", "-") }
 
-func (v verb) synopsis() string {
-	s := v.name
-	if len(v.over) > 0 {
-		i := strings.LastIndex(s, " ")
-		s = s[:i] + " [OPTIONS]" + s[i:]
-	}
-	if len(visible(v.cmd.Flags)) > 0 {
-		s += " [OPTIONS]"
-	}
-	return strings.TrimSpace(s + " " + v.cmd.ArgsUsage)
-}
+func (v verb) synopsis() string { return strings.TrimSpace(v.path + " " + v.cmd.ArgsUsage) }
 
 // option is a flag as the documents show it.
 type option struct{ name, usage string }

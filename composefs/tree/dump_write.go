@@ -84,9 +84,7 @@ func (d *dumpWriter) one(n *Node) error {
 	first, shared := d.first[n]
 	switch {
 	case shared && first != "":
-		d.line = append(d.line, " 0 @120000 - - - - 0.0 "...)
-		d.line = appendEscaped(d.line, first, false)
-		d.line = append(d.line, " - -"...)
+		d.line = appendHardLink(d.line, first)
 	default:
 		if err := sayable(n); err != nil {
 			return fmt.Errorf("%q: %w", shorten(path), err)
@@ -98,6 +96,25 @@ func (d *dumpWriter) one(n *Node) error {
 	}
 	_, err := d.out.Write(append(d.line, '\n'))
 	return err
+}
+
+// AppendDumpLine appends the line of a dump that says that path is the inode n
+// or, if link is not empty, one more name of the file called link.
+func AppendDumpLine(b []byte, path, link string, n *Node) []byte {
+	b = appendEscaped(b, path, false)
+	if link != "" {
+		b = appendHardLink(b, link)
+	} else {
+		b = appendInode(b, n)
+	}
+	return append(b, '\n')
+}
+
+// appendHardLink appends all fields but the path of one more name of a file.
+func appendHardLink(b []byte, first string) []byte {
+	b = append(b, " 0 @120000 - - - - 0.0 "...)
+	b = appendEscaped(b, first, false)
+	return append(b, " - -"...)
 }
 
 // sayable reports what of the inode a dump cannot say.

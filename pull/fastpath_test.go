@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/bootc-go/bootc/composefs/oci"
@@ -220,6 +222,29 @@ func TestSameLayerTwice(t *testing.T) {
 		t.Errorf("the statistics are %+v", res.Stats)
 	}
 	fsckClean(t, w.repo)
+}
+
+// TestLargestFirst checks in which order layers are asked for.
+func TestLargestFirst(t *testing.T) {
+	w := newWorld(t)
+	w.opts.Parallel = 1
+	var ls []registrytest.Layer
+	for i, size := range []int{300, 5000, 100, 2000} {
+		ls = append(ls, gzLayer(files(fmt.Sprint("d", i), uint64(i), 5, size)...))
+	}
+	b := w.push("1", ls...)
+	w.mustPull(t, w.name("1"), "one")
+	var got []string
+	for _, q := range w.reg.Requests("/blobs/") {
+		got = append(got, q.Path[strings.LastIndexByte(q.Path, '/')+1:])
+	}
+	want := []string{configDigest(b)}
+	for _, i := range []int{1, 3, 0, 2} {
+		want = append(want, string(b.Layers[i].Digest))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("order of requests (-want +got):\n%s", d)
+	}
 }
 
 // TestOtherManifest pulls an image that differs from one that is here in nothing

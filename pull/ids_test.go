@@ -134,16 +134,18 @@ func TestPulledIDs(t *testing.T) {
 		for _, image := range []string{"everything", "zstd", "bootable", "selinux"} {
 			t.Run(alg.String()+"/"+image, func(t *testing.T) {
 				t.Parallel()
-				checkPulledIDs(t, alg, image, want)
+				checkPulledIDs(t, alg, image, want, layers.AllowlistOnly, layers.KeepUserXattrs)
+				checkPulledIDs(t, alg, image, want, layers.KeepUserXattrs, layers.AllowlistOnly)
 			})
 		}
 	}
 }
 
-func checkPulledIDs(t *testing.T, alg verity.Algorithm, image string, want map[known]string) {
+// checkPulledIDs pulls an image once for each filter.
+func checkPulledIDs(t *testing.T, alg verity.Algorithm, image string, want map[known]string, filters ...layers.XattrFilter) {
 	t.Helper()
 	p := newPuller(t, newRepoOf(t, alg))
-	for _, x := range []layers.XattrFilter{layers.AllowlistOnly, layers.KeepUserXattrs} {
+	for _, x := range filters {
 		p.opts.Bootable, p.opts.Xattrs = true, x
 		res := p.mustPull(t, fixture(t, image), image)
 		k := known{image: image, alg: alg, version: erofs.V1}

@@ -1,7 +1,9 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -194,6 +196,9 @@ func compareWithGo(t *testing.T, data []byte) {
 	}
 	if ourErr == nil || theirErr != nil && len(theirs) <= len(ours) {
 		return
+	}
+	if errors.Is(ourErr, io.ErrUnexpectedEOF) && len(theirs) == len(ours) {
+		return // archive/tar does without the padding of the last file
 	}
 	for _, why := range []string{"sparse", "GNU's long", "behind an extended header", "extended headers of more"} {
 		if strings.Contains(ourErr.Error(), why) {

@@ -116,7 +116,7 @@ func debootstrap(t testing.TB, full, essential string) {
 	for _, suite := range suites {
 		cmd := exec.Command(testtool.Path(t, "mmdebstrap"), "--quiet", "--mode=root", "--variant=minbase",
 			"--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3",
-			"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+			"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=force-unsafe-io",
 			"--essential-hook="+essentialHook, "--include="+strings.Join(packages, ","), suite, full, mirror)
 		cmd.Env = append(os.Environ(), "ESSENTIAL="+essential, "SOURCE_DATE_EPOCH=1700000000")
 		out, err := cmd.CombinedOutput()

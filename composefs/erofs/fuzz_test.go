@@ -9,12 +9,13 @@ import (
 	"github.com/bootc-go/bootc/composefs/tree"
 )
 
-// fuzzImages are images that FuzzRead starts from, in a fixed order.
+// fuzzImages are images that FuzzRead starts from, in a fixed order; small
+// ones, as each is read and written thousands of times.
 func fuzzImages(t testing.TB) [][]byte {
 	t.Helper()
-	images := [][]byte{newVictim(t).img, fixture(t, "composefs-rs-0.9.4-v2.erofs"), fixture(t, "composefs-rs-0.9.4-twice.erofs")}
+	images := [][]byte{fixture(t, "composefs-rs-0.9.4-v2.erofs"), fixture(t, "composefs-rs-0.9.4-twice.erofs")}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
-		if img := image(t, cases[name](), Options{MaxVersion: V1}); len(img) < 1<<16 {
+		if img := image(t, cases[name](), Options{MaxVersion: V1}); len(img) <= 16<<10 {
 			images = append(images, img)
 		}
 	}
@@ -53,12 +54,12 @@ func readAgain(t *testing.T, img []byte) {
 		return
 	}
 	second := again(t, first)
-	if parseHeader((*[headSize]byte)(img)).version != oldVersion {
-		sameTree(t, second, first)
-	}
 	// The old layout does not hide whiteouts, and so has no marks to be taken
 	// off; after one round it is like the others.
-	sameTree(t, again(t, second), second)
+	if parseHeader((*[headSize]byte)(img)).version == oldVersion {
+		first, second = second, again(t, second)
+	}
+	sameTree(t, second, first)
 }
 
 // again writes a tree and reads it back.

@@ -81,10 +81,11 @@ func (a *applier) apply(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := a.fetch(ctx); err != nil {
+	named, err := a.fetch(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := a.makeImages(ctx); err != nil {
+	if err := a.makeImages(ctx, named); err != nil {
 		return nil, err
 	}
 	img, err := a.store()

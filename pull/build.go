@@ -22,43 +22,58 @@ func xattrsKey(f layers.XattrFilter) oci.Xattrs {
 	return oci.AllowlistOnly
 }
 
-// makeImages makes the EROFS images that are wanted and not here. Both are of
-// one tree: what the boot image lacks is taken away after the plain image is
-// written.
-func (a *applier) makeImages(ctx context.Context) (err error) {
+// makeImages makes the EROFS images that are wanted and not here. It calls named,
+// which waits until the layers have their names, before it publishes anything;
+// a disk that is busy making gigabytes durable leaves the processor free to merge
+// them meanwhile.
+func (a *applier) makeImages(ctx context.Context, named func() error) (err error) {
 	a.image, _ = a.plan.Images.Image()
 	if a.opts.Bootable {
 		a.bootImage, _ = a.plan.Images.BootImage(xattrsKey(a.opts.Xattrs))
 	}
 	plain, boot := a.image.IsZero(), a.opts.Bootable && a.bootImage.IsZero()
 	if !plain && !boot {
-		return nil
+		return named()
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Started, Task: "image", Text: "image"})
-	var root *tree.Node
+	filter := a.opts.Xattrs
 	if plain {
-		if root, err = a.merge(ctx, layers.AllowlistOnly); err != nil {
-			return err
-		}
+		filter = layers.AllowlistOnly
+	}
+	root, err := merge(ctx, a.repo, a.layers, filter)
+	if nameErr := named(); err == nil {
+		err = nameErr
+	}
+	if err != nil {
+		return err
+	}
+	if plain {
 		if a.image, err = a.writeImage(root); err != nil {
 			return err
 		}
 	}
 	if boot {
-		if root == nil || a.opts.Xattrs != layers.AllowlistOnly {
-			if root, err = a.merge(ctx, a.opts.Xattrs); err != nil {
-				return err
-			}
-		}
-		if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
+		if err := a.makeBootImage(ctx, root, filter); err != nil {
 			return fmt.Errorf("boot image: %w", err)
-		}
-		if a.bootImage, err = a.writeImage(root); err != nil {
-			return err
 		}
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Done, Task: "image", Text: "image"})
 	return nil
+}
+
+// makeBootImage makes the boot image of the tree of the plain image, which it
+// changes. A tree that was made with another filter does not serve.
+func (a *applier) makeBootImage(ctx context.Context, root *tree.Node, filter layers.XattrFilter) (err error) {
+	if filter != a.opts.Xattrs {
+		if root, err = merge(ctx, a.repo, a.layers, a.opts.Xattrs); err != nil {
+			return err
+		}
+	}
+	if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
+		return err
+	}
+	a.bootImage, err = a.writeImage(root)
+	return err
 }
 
 // writeImage writes an EROFS image and counts it if it is new.
@@ -83,10 +98,6 @@ func (a *applier) writeImage(root *tree.Node) (verity.Digest, error) {
 	a.stats.ObjectsNew++
 	a.stats.BytesNew += fi.Size()
 	return d, nil
-}
-
-func (a *applier) merge(ctx context.Context, f layers.XattrFilter) (*tree.Node, error) {
-	return merge(ctx, a.repo, a.layers, f)
 }
 
 // merge returns the tree of the plain image.

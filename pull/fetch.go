@@ -29,17 +29,18 @@ const DefaultParallel = 3
 // cost everything. A pull from a fast network ends before the first time.
 const checkpointEvery = 20 * time.Second
 
-// fetch brings in the missing layers and names them, and fills in a.layers. If
-// it fails, the layers that were complete have their names.
-func (a *applier) fetch(ctx context.Context) error {
+// fetch brings in the missing layers and fills in a.layers. The layers get their
+// names while the caller goes on; named waits for that. If fetch fails, those
+// that were complete have their names already.
+func (a *applier) fetch(ctx context.Context) (named func() error, err error) {
 	a.layers = make([]oci.Layer, len(a.plan.Layers))
 	indices, _ := a.plan.Fetch()
 	a.stats.LayersFetched = len(indices)
 	a.stats.LayersReused = len(a.layers) - len(indices)
 	f := &fetcher{applier: a, streams: make([]verity.Digest, len(a.layers)), last: time.Now()}
-	err := f.run(ctx, indices)
-	if named := f.checkpoint(); err == nil {
-		err = named
+	if err := f.run(ctx, indices); err != nil {
+		_ = f.checkpoint() // err is what matters, and what is lost is only time
+		return nil, err
 	}
 	for i, l := range a.plan.Layers {
 		a.layers[i] = oci.Layer{ID: l.DiffID, Stream: f.streams[l.First]}
@@ -48,7 +49,9 @@ func (a *applier) fetch(ctx context.Context) error {
 			a.reportReused(i)
 		}
 	}
-	return err
+	done := make(chan error, 1)
+	go func() { done <- f.checkpoint() }()
+	return sync.OnceValue(func() error { return <-done }), nil
 }
 
 func (a *applier) reportReused(i int) {

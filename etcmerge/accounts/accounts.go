@@ -1,26 +1,42 @@
 // Package accounts merges the files of /etc that say who the users and groups
-// are, by their entries. What it decides, and why, is in
-// docs/adr/0010-account-files.md.
+// are, entry by entry: the lines that the administrator changed stay, the lines
+// that the image brings arrive, and no merge makes two accounts share an id.
+// What it decides, and why, is in docs/adr/0010-account-files.md.
 package accounts
 
-// Names are the files that Merge knows, below /etc.
-var names = []string{"passwd", "shadow", "group", "gshadow", "subuid", "subgid"}
+// Files is the content of account files by name. A file that is missing, or is
+// no regular one, has no content.
+type Files map[string][]byte
 
-// Names returns the names of the files that [Merge] knows, relative to /etc.
-func Names() []string { return names }
+// Names returns the names of all account files, relative to /etc.
+func Names() []string {
+	return []string{"passwd", "shadow", "group", "gshadow", "subuid", "subgid"}
+}
 
 // Note is a decision that the administrator should know of.
 type Note struct {
-	File string // the name of the file, relative to /etc
-	Text string // one sentence
+	File string `json:"file"` // its name, relative to /etc
+	Text string `json:"text"` // one sentence without a full stop
 }
 
-// Triple is one file in its three states, nil where it does not exist. What
-// Merge finds in Current and New is merged; a file that lacks one of these is
-// not touched.
-type Triple struct{ Pristine, Current, New []byte }
-
-// Merge returns the merged content of each file of which that can be said.
-func Merge(files map[string]Triple) (merged map[string][]byte, notes []Note) {
-	return nil, nil
+// Merge returns the content of those files that both current and new have, with
+// what changed from pristine to current and what changed from pristine to new.
+// Of other files it returns nothing: they come and go as any file of /etc does.
+//
+// A file that nobody changed locally is that of new, byte for byte, and one that
+// new does not change is that of current, unless two files of the same merge
+// would contradict each other. Merging the outcome once more, in the place of
+// new, changes nothing.
+func Merge(pristine, current, new Files) (Files, []Note) {
+	m := newMerger(pristine, current, new)
+	m.settle()
+	m.secrets()
+	out := m.outcome()
+	notes := m.notes()
+	for _, name := range []string{"subuid", "subgid"} {
+		r := newRanges(newFile(name, pristine, current, new))
+		notes = append(notes, r.merge()...)
+		r.file.write(out)
+	}
+	return out, notes
 }

@@ -13,7 +13,7 @@ passed=0 failed=()
 while read -r package target; do
 	[ -n "$target" ] || continue
 	echo "fuzz: $package $target for $FUZZTIME" >&2
-	if go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$package" </dev/null; then
+	if go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "$package" </dev/null; then
 		passed=$((passed + 1))
 	else
 		failed+=("$package.$target")

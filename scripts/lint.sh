@@ -61,7 +61,7 @@ links() {
 	return $bad
 }
 
-check golangci-lint "$linter" run
+check golangci-lint "$linter" run --allow-parallel-runners
 check vet go vet ./...
 check modules go mod tidy -diff
 check import-diagram scripts/lint-selftest.sh

@@ -214,7 +214,7 @@ func TestBombs(t *testing.T) {
 				t.Errorf("%s: error %v", what, err)
 			}
 		})
-		if limit := uint64(4 * maxNamedRefs); got > limit {
+		if limit := uint64(8 * maxNamedRefs); got > limit {
 			t.Errorf("%s: %d bytes allocated", what, got)
 		}
 	}

@@ -322,3 +322,28 @@ func TestMissing(t *testing.T) {
 		t.Errorf("in an empty repository %d are missing of %d, %v", len(got), len(ask), err)
 	}
 }
+
+// TestDiskFull: what did not fit leaves nothing behind, and what did is whole.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
+		t.Fatalf("mount (this test needs root): %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	for name, k := range map[string]kernel{"tmpfile": realKernel(), "named": withoutTmpfile()} {
+		r := initRepo(t, filepath.Join(dir, name), Config{Insecure: true}, k)
+		im := r.NewImporter()
+		var err error
+		for i := uint64(0); err == nil; i++ {
+			_, err = im.Put(randomBytes(i, 100_000))
+		}
+		wantError(t, err, unix.ENOSPC)
+		_, err = im.PutReader(bytes.NewReader(make([]byte, 5<<20)), 5<<20)
+		wantError(t, err, unix.ENOSPC)
+		if got, want := len(files(t, r)), int(im.Stats().Objects)+1; got != want {
+			t.Errorf("%s: %d files, want %d", name, got, want)
+		}
+		check(t, r)
+		gc(t, r)
+	}
+}

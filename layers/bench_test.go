@@ -145,7 +145,8 @@ func BenchmarkImport(b *testing.B) {
 			im := r.NewImporter()
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
-			defer reportCPU(b, len(data))()
+			report := reportCPU(b, len(data))
+			defer report()
 			for b.Loop() {
 				s := r.NewStream(im, oci.ContentTypeLayer)
 				if _, err := importLayer(context.Background(), &namedStore{}, s, bytes.NewReader(blob), ImportOptions{}); err != nil {
@@ -205,7 +206,8 @@ func BenchmarkMerge(b *testing.B) {
 	r := testRepo(b)
 	image := benchImage(b, r, 64, 105000)
 	b.ReportAllocs()
-	defer reportCPU(b, 0)()
+	report := reportCPU(b, 0)
+	defer report()
 	for b.Loop() {
 		if _, err := Merge(context.Background(), r, image); err != nil {
 			b.Fatal(err)

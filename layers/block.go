@@ -105,10 +105,8 @@ func countHigh(b []byte) (n int64) {
 
 // cString is b up to its first NUL.
 func cString(b []byte) []byte {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		return b[:i]
-	}
-	return b
+	s, _, _ := bytes.Cut(b, zeroBlock[:1])
+	return s
 }
 
 // parseNumeric reads a number of a header: octal digits or, if the first bit is

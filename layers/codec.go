@@ -75,8 +75,9 @@ func newDecoder(br *bufio.Reader, c Compression) (io.ReadCloser, error) {
 		return newGzipReader(br)
 	case Zstd:
 		return newZstdReader(br)
+	default:
+		return io.NopCloser(br), nil
 	}
-	return io.NopCloser(br), nil
 }
 
 // detect looks at the first bytes. A tar has no magic at its beginning, but its

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"io"
 	"iter"
 
 	"github.com/bootc-go/bootc/composefs/repo"
@@ -24,7 +23,7 @@ func entries(src chunkSource) iter.Seq2[Entry, error] {
 		p := newParser(src, newBudget())
 		for {
 			e, err := p.entry()
-			if err == io.EOF { //nolint:errorlint // the end itself
+			if isEnd(err) {
 				return
 			}
 			if !yield(e, err) || err != nil {

@@ -89,9 +89,9 @@ func (c *checker) fillType(e *rawEntry) (err error) {
 	return unsupported("entries of type %q are not supported", e.typeflag)
 }
 
-// checkWhiteout finds out whether the entry is a whiteout. Below a name that
-// begins as whiteouts do there can be nothing: "it is not possible to create a
-// filesystem which has a file or directory with a name beginning with .wh."
+// checkWhiteout finds out whether the entry is a whiteout. Below one there can be
+// nothing, since "it is not possible to create a filesystem which has a file or
+// directory with a name beginning with .wh." (layer.md).
 func (e *rawEntry) checkWhiteout() error {
 	if !bytes.Contains(e.path, []byte(whiteoutPrefix)) {
 		return nil

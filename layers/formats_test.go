@@ -151,8 +151,11 @@ func TestSparseFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"--format=gnu"}, {"--format=oldgnu"}, {"--format=posix", "--sparse-version=0.0"},
-		{"--format=posix", "--sparse-version=0.1"}, {"--format=posix", "--sparse-version=1.0"},
+		{"--format=gnu"},
+		{"--format=oldgnu"},
+		{"--format=posix", "--sparse-version=0.0"},
+		{"--format=posix", "--sparse-version=0.1"},
+		{"--format=posix", "--sparse-version=1.0"},
 	} {
 		data := gnuTar(t, dir, append(args, "--sparse")...)
 		_, err := importMem(newMemStore(), bytes.NewReader(data), ImportOptions{})

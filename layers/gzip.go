@@ -56,10 +56,10 @@ func newGzipReader(br *bufio.Reader) (io.ReadCloser, error) {
 func (g *gzipReader) Read(p []byte) (n int, err error) {
 	for n == 0 && g.err == nil && len(p) > 0 {
 		n, err = g.z.Read(p)
-		if err == io.EOF { //nolint:errorlint // the end of the member
+		if isEnd(err) {
 			err = g.next()
 		}
-		if err != nil && err != io.EOF { //nolint:errorlint // the end of all members
+		if err != nil && !isEnd(err) {
 			err = gzipError(err)
 		}
 		g.err = err

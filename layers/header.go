@@ -96,6 +96,7 @@ func prefixOf(b []byte, f format) []byte {
 		if p := cString(fieldPrefix.of(b)); isASCII(p) {
 			return p
 		}
+	case formatV7:
 	}
 	return nil
 }

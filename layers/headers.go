@@ -57,7 +57,7 @@ func (r *headerReader) block() ([]byte, error) {
 			err = io.EOF
 		}
 	}
-	if err == io.EOF && len(r.extended) > 0 { //nolint:errorlint // the end itself
+	if isEnd(err) && len(r.extended) > 0 {
 		return nil, malformed("the tar ends behind an extended header, before the entry it is for")
 	}
 	return b, err
@@ -134,9 +134,15 @@ func (r *headerReader) extension(size int64) (span, error) {
 	return span{start, len(r.extended)}, nil
 }
 
+// isEnd reports whether err is io.EOF itself, the end that everybody expects,
+// and not an error that wraps it.
+func isEnd(err error) bool {
+	return err == io.EOF //nolint:errorlint // see above
+}
+
 // noEOF is for where data must not end.
 func noEOF(err error) error {
-	if err == io.EOF { //nolint:errorlint // the end itself
+	if isEnd(err) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -111,7 +111,7 @@ type source struct {
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF && s.err == nil { //nolint:errorlint // the end itself
+	if err != nil && !isEnd(err) && s.err == nil {
 		s.err = err
 	}
 	return n, err
@@ -148,7 +148,7 @@ type decoded struct {
 // Read implements io.Reader.
 func (d *decoded) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // the end itself
+	if err != nil && !isEnd(err) {
 		err = d.src.blame(err)
 	}
 	return n, err

@@ -61,7 +61,7 @@ type nodes struct {
 // node returns what the header says; the content of a file is up to the caller.
 func (ns *nodes) node(e *rawEntry) *tree.Node {
 	n := ns.nodes.new()
-	n.Mode = e.fileType() | uint32(e.mode)&07777
+	n.Mode = e.fileType() | uint32(e.mode)&0o7777
 	n.UID, n.GID = uint32(e.uid), uint32(e.gid)
 	n.Mtime = e.mtime
 	switch e.typeflag {

@@ -3,7 +3,6 @@ package layers
 import (
 	"bytes"
 	"context"
-	"io"
 
 	"github.com/bootc-go/bootc/composefs/tree"
 )
@@ -93,7 +92,7 @@ func parseLayer(ctx context.Context, src chunkSource, b *budget) (*parsedLayer, 
 	dir := ""
 	for {
 		raw, node, err := p.next()
-		if err == io.EOF { //nolint:errorlint // the end itself
+		if isEnd(err) {
 			return l, nil
 		}
 		if err == nil {

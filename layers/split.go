@@ -63,7 +63,7 @@ func (s *splitter) split(ctx context.Context) error {
 	s.headers.src = s
 	for {
 		h, err := s.headers.next()
-		if err == io.EOF { //nolint:errorlint // the end itself
+		if isEnd(err) {
 			return s.tail(ctx)
 		}
 		if err == nil {

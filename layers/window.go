@@ -69,7 +69,7 @@ func (w *window) read(p []byte) (int, error) {
 		}
 		var n int
 		n, w.err = w.r.Read(p)
-		w.sum.Write(p[:n]) //nolint:errcheck // a hash does not fail
+		w.sum.Write(p[:n])
 		w.total += int64(n)
 		if w.total > w.max {
 			w.err = unsupported("layers of more than %d bytes uncompressed are not supported", w.max)

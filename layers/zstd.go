@@ -42,7 +42,7 @@ func (r *zstdReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.z.Read(p)
 	switch {
-	case err == nil || err == io.EOF: //nolint:errorlint // the end itself
+	case err == nil || isEnd(err):
 		return n, err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return n, unsupported("zstd: a window of more than %d bytes is not supported", maxWindow)

@@ -88,11 +88,11 @@ func Fsck(ctx context.Context, r *repo.Repo, tag string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{ctx: ctx, repo: r, report: &Report{Repo: below}, layers: map[verity.Digest]layerState{}}
+	c := &checker{repo: r, report: &Report{Repo: below}}
+	if c.layers, err = readLayers(ctx, r, links); err != nil {
+		return nil, err
+	}
 	for _, l := range links {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		c.checkTag(l)
 	}
 	return c.report, nil
@@ -114,21 +114,14 @@ func tagLinks(r *repo.Repo, tag string) ([]repo.Ref, error) {
 	return []repo.Ref{{Name: tagRef(tag), Target: target}}, err
 }
 
-// checker checks the tags of a repository, each layer once.
+// checker checks the tags of a repository.
 type checker struct {
-	ctx    context.Context //nolint:containedctx // lives for one call of Fsck
 	repo   *repo.Repo
 	report *Report
-	layers map[verity.Digest]layerState
+	layers map[verity.Digest]layerState // of all images that can be opened
 
 	tag      string // being checked
 	findings int    // of that tag
-}
-
-// layerState is the digest of a layer's tar, or why there is none.
-type layerState struct {
-	digest digest.Digest
-	err    error
 }
 
 func (c *checker) found(kind, digest string, detail any) {

@@ -1,10 +1,15 @@
 package oci
 
 import (
+	"context"
 	"errors"
+	"runtime"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
 )
 
@@ -22,7 +27,8 @@ func (c *checker) checkLayer(id digest.Digest, refs map[string]verity.Digest) {
 	case !ok:
 		c.found("layer-stream-missing", string(id), nil)
 	}
-	switch l := c.layer(id, stream); {
+	switch l, ok := c.layers[stream]; {
+	case !ok: // another layer is missing, and the image cannot be opened
 	case errors.Is(l.err, ErrNotFound):
 		c.found("layer-object-missing", string(id), l.err)
 	case l.err != nil:
@@ -32,28 +38,69 @@ func (c *checker) checkLayer(id digest.Digest, refs map[string]verity.Digest) {
 	}
 }
 
-// layer reads the tar of a layer, unless it was read before.
-func (c *checker) layer(id digest.Digest, stream verity.Digest) layerState {
-	if l, ok := c.layers[stream]; ok {
-		return l
-	}
-	var l layerState
-	l.digest, l.err = c.digestOf(stream, ContentTypeLayer, id.Algorithm())
-	c.layers[stream] = l
-	return l
+// layerState is the digest of a layer's tar, or why there is none.
+type layerState struct {
+	digest digest.Digest
+	err    error
 }
 
-// digestOf computes the digest of what a splitstream reassembles to.
-func (c *checker) digestOf(stream verity.Digest, contentType uint64, alg digest.Algorithm) (digest.Digest, error) {
-	s, err := c.repo.OpenStreamObject(stream)
+// readLayers reads the layers of all images that links lead to, each stream
+// once and several at a time.
+func readLayers(ctx context.Context, r *repo.Repo, links []repo.Ref) (map[verity.Digest]layerState, error) {
+	states := map[verity.Digest]layerState{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, l := range layersOf(r, links) {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			d, err := digestOf(r, l)
+			mu.Lock()
+			defer mu.Unlock()
+			states[l.Stream] = layerState{d, err}
+			return nil
+		})
+	}
+	return states, g.Wait()
+}
+
+// layersOf lists the layers of the images that links lead to, each once. What
+// cannot be opened is reported elsewhere.
+func layersOf(r *repo.Repo, links []repo.Ref) []Layer {
+	seen := map[verity.Digest]bool{}
+	var ls []Layer
+	for _, link := range links {
+		d, err := manifestOf(link.Target)
+		if err != nil {
+			continue
+		}
+		img, err := Open(r, d)
+		if err != nil || !img.IsContainer() {
+			continue
+		}
+		for _, l := range img.Layers {
+			if !seen[l.Stream] {
+				seen[l.Stream] = true
+				ls = append(ls, l)
+			}
+		}
+	}
+	return ls
+}
+
+// digestOf computes the digest of a layer's tar.
+func digestOf(r *repo.Repo, l Layer) (digest.Digest, error) {
+	s, err := r.OpenStreamObject(l.Stream)
 	if err != nil {
 		return "", err
 	}
 	defer s.Close() //nolint:errcheck // nothing was written
-	if s.ContentType() != contentType {
-		return "", errors.New("its stream is of another type")
+	if s.ContentType() != ContentTypeLayer {
+		return "", errors.New("its stream is not that of a layer")
 	}
-	h := alg.Digester()
+	h := l.ID.Algorithm().Digester()
 	if err := s.Cat(h.Hash()); err != nil {
 		return "", err
 	}

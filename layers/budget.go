@@ -2,12 +2,12 @@ package layers
 
 import "sync/atomic"
 
-// The bounds of a layer, and of all layers that are merged together. The memory
-// of a merge is within maxEntries times 600 bytes plus twice maxNames. That of
-// an import is two buffers, a decoder, and the splitstream in compressed form.
+// The bounds of a layer, and of all layers that are merged together. A merge keeps
+// 400 bytes for each entry and its name, and needs twice that while it lasts. An
+// import needs two buffers, a decoder, and the splitstream in compressed form.
 const (
-	maxEntries = 1 << 21 // entries, with whiteouts and the directories that entries lack
-	maxNames   = 1 << 29 // bytes of paths, link targets and extended attributes
+	maxEntries = 1 << 20 // entries, with whiteouts and the directories that entries lack
+	maxNames   = 1 << 28 // bytes of paths, link targets and extended attributes
 	maxInlined = 1 << 31 // bytes of a layer's tar that are not the content of objects
 	maxTar     = 1 << 40 // bytes of a layer's tar
 )

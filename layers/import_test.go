@@ -374,7 +374,7 @@ func TestImportIsBounded(t *testing.T) {
 		{"a long name", bytes.NewReader(claim('L')), "extended headers of more than"},
 		{"many long names", repeat(append(bytes.Clone(longName()), make([]byte, 1<<19)...)), "extended headers of more than"},
 		{"a gigabyte of zeros", bytes.NewReader(bomb(t, claim('0'))), "unexpected EOF"},
-		{"entries without end", repeat(bytes.Repeat(directoryBlock(), 100)), "more than 2097152 files"},
+		{"entries without end", repeat(bytes.Repeat(directoryBlock(), 100)), "more than 1048576 files"},
 		{"inline data without end", io.MultiReader(bytes.NewReader(make([]byte, 1024)), repeat(bytes.Repeat([]byte("garbage"), 10000))), "more than 2147483648 bytes besides"},
 	}
 	for _, test := range tests {

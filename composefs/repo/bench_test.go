@@ -66,7 +66,7 @@ func BenchmarkMissing(b *testing.B) {
 		mustNil(b, err)
 		ds = append(ds, d)
 		if i%2 == 0 {
-			mustNil(b, r.makeFanOut(objectPath(d)[:len(objectsName)+3]))
+			mustNil(b, r.makeFanOut(newObject(d, 0).dir()))
 			mustNil(b, unix.Mknodat(r.fd, objectPath(d), unix.S_IFREG|fileMode, 0))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"strings"
@@ -27,7 +28,11 @@ func (c *checker) objects(ctx context.Context) error {
 	g.SetLimit(c.options.Workers)
 	for i, dir := range dirs {
 		results[i] = &objectCheck{c: c, sizes: map[verity.Digest]int64{}}
-		g.Go(func() error { return results[i].entry(ctx, dir) })
+		g.Go(func() error {
+			results[i].hasher, results[i].buf = verity.NewHasher(c.r.alg), make([]byte, 64<<10)
+			defer func() { results[i].hasher, results[i].buf = nil, nil }()
+			return results[i].entry(ctx, dir)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -52,6 +57,9 @@ type objectCheck struct {
 	report FsckReport
 	sizes  map[verity.Digest]int64
 	bad    []fix
+
+	hasher *verity.Hasher
+	buf    []byte
 }
 
 // entry checks one entry of objects: a directory of the fan-out, or a
@@ -134,13 +142,20 @@ func (o *objectCheck) content(ctx context.Context, path string, d verity.Digest)
 	}
 }
 
-func (o *objectCheck) sum(ctx context.Context, f *os.File) (d verity.Digest, size int64, err error) {
-	st, err := f.Stat()
-	if err == nil {
-		d, err = verity.SumReaderAt(ctx, o.c.r.alg, f, st.Size(), 1)
-		size = st.Size()
+func (o *objectCheck) sum(ctx context.Context, f *os.File) (d verity.Digest, size uint64, err error) {
+	o.hasher.Reset()
+	for err == nil {
+		var n int
+		n, err = f.Read(o.buf)
+		o.hasher.Write(o.buf[:n]) //nolint:errcheck // a Hasher does not fail
+		if ctx.Err() != nil {
+			return d, 0, ctx.Err()
+		}
 	}
-	return d, size, err
+	if !errors.Is(err, io.EOF) {
+		return d, 0, err
+	}
+	return o.hasher.Sum(), o.hasher.Size(), nil
 }
 
 // protected asks the kernel for the object's digest.

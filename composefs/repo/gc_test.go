@@ -184,6 +184,21 @@ func TestGCRefusesToGuess(t *testing.T) {
 	}
 }
 
+// TestGCOfOddThings: a name may lead to what is neither splitstream nor image,
+// which then lives; what has no object's name, or is no file, is left to Fsck.
+func TestGCOfOddThings(t *testing.T) {
+	r := newRepo(t, 0)
+	plain := put(t, r.NewImporter(), []byte("plain"))
+	mustNil(t, r.LinkStream("top", putStream(t, r, 1, NamedRef{"plain", plain})))
+	mustNil(t, r.SetStreamRef("top", "top"))
+	mustNil(t, os.MkdirAll(filepath.Join(r.Path(), "objects/00", strings.Repeat("0", 126)), 0o755))
+	mustNil(t, os.WriteFile(filepath.Join(r.Path(), "objects/00/README"), nil, 0o644))
+	mustNil(t, os.MkdirAll(filepath.Join(r.Path(), "objects/.tmp-object-dir"), 0o755))
+	if res := gc(t, r); res != (GCResult{}) {
+		t.Errorf("%+v", res)
+	}
+}
+
 func TestGCUnknownRoot(t *testing.T) {
 	r := newRepo(t, 0)
 	put(t, r.NewImporter(), []byte("garbage"))

@@ -38,7 +38,7 @@ func (r *Repo) WriteImageVersion(root *tree.Node, v erofs.Version, ref string) (
 }
 
 func (r *Repo) storeImage(write func(io.Writer) error) (verity.Digest, error) {
-	w, err := r.NewImporter().newObject()
+	w, err := r.NewImporter().newWriter()
 	if err != nil {
 		return verity.Digest{}, err
 	}

@@ -79,11 +79,12 @@ func (im *Importer) put(d verity.Digest, data []byte) (stored bool, err error) {
 	if err := im.r.checkAlgorithm(d); err != nil {
 		return false, err
 	}
-	before, err := im.r.look(d, int64(len(data)))
+	o := newObject(d, int64(len(data)))
+	before, err := im.r.look(o)
 	if err != nil || before == present {
 		return false, err
 	}
-	t, err := im.newTemp(d)
+	t, err := im.newTemp(o)
 	if err != nil {
 		return false, err
 	}
@@ -96,24 +97,23 @@ func (im *Importer) put(d verity.Digest, data []byte) (stored bool, err error) {
 			return false, err
 		}
 	}
-	return im.r.publish(t, d, int64(len(data)), before)
+	return im.r.publish(t, o, before)
 }
 
 // newTemp makes the file where it will be, which spreads the objects over the
 // allocation groups of file systems that go by directories.
-func (im *Importer) newTemp(d verity.Digest) (*temp, error) {
+func (im *Importer) newTemp(o object) (*temp, error) {
 	if err := im.r.writable(); err != nil {
 		return nil, err
 	}
-	dir := objectPath(d)[:len(objectsName)+3]
-	t, err := im.r.newTemp(dir, objectsName)
+	t, err := im.r.newTemp(o.dir(), objectsName)
 	if errors.Is(err, unix.ENOENT) {
-		if err = im.r.makeFanOut(dir); err == nil {
-			t, err = im.r.newTemp(dir, objectsName)
+		if err = im.r.makeFanOut(o.dir()); err == nil {
+			t, err = im.r.newTemp(o.dir(), objectsName)
 		}
 	}
-	if err == nil && t.name != "" { // it stands elsewhere, so dir has not been seen
-		err = im.r.makeFanOut(dir)
+	if err == nil && t.name != "" { // it stands elsewhere, so the directory has not been seen
+		err = im.r.makeFanOut(o.dir())
 	}
 	return im.fixMode(t, err)
 }

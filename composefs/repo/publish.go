@@ -19,22 +19,34 @@ const (
 	damaged             // to be replaced
 )
 
-// look judges what stands under the name of the object d. Under its name is
-// not enough: after a power cut that came before the sync, some file systems
-// keep the name of a file whose content they lost in part. The size tells that
-// in an insecure repository; in one with fs-verity the kernel does.
-func (r *Repo) look(d verity.Digest, size int64) (objectState, error) {
+// object is what an importer is about to store.
+type object struct {
+	digest verity.Digest
+	size   int64
+	path   string // below the repository
+}
+
+func newObject(d verity.Digest, size int64) object { return object{d, size, objectPath(d)} }
+
+// dir is the object's directory in the fan-out.
+func (o object) dir() string { return o.path[:len(objectsName)+len("/xx")] }
+
+// look judges what stands under the object's name. To stand there is not
+// enough: after a power cut that came before the sync, some file systems keep
+// the name of a file whose content they lost in part. The size tells that in
+// an insecure repository; in one with fs-verity the kernel does.
+func (r *Repo) look(o object) (objectState, error) {
 	if !r.insecure {
-		return r.lookProtected(d)
+		return r.lookProtected(o.digest)
 	}
 	var st unix.Stat_t
-	err := unix.Fstatat(r.fd, objectPath(d), &st, unix.AT_SYMLINK_NOFOLLOW)
+	err := unix.Fstatat(r.fd, o.path, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return absent, nil
 	case err != nil:
 		return absent, err
-	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == size:
+	case st.Mode&unix.S_IFMT == unix.S_IFREG && st.Size == o.size:
 		return present, nil
 	}
 	return damaged, nil
@@ -76,19 +88,18 @@ func (r *Repo) protectAs(t *temp, d verity.Digest) error {
 	return err
 }
 
-// publish links the finished file as the object d, where before is what look
+// publish gives the finished file the object's name, where before is what look
 // saw there. It reports false if somebody else was faster.
-func (r *Repo) publish(t *temp, d verity.Digest, size int64, before objectState) (stored bool, err error) {
-	name := objectPath(d)
+func (r *Repo) publish(t *temp, o object, before objectState) (stored bool, err error) {
 	if before == absent {
-		err := t.link(name)
+		err := t.link(o.path)
 		if !errors.Is(err, unix.EEXIST) {
 			return true, err
 		}
-		now, err := r.look(d, size)
+		now, err := r.look(o)
 		if err != nil || now == present {
 			return false, err
 		}
 	}
-	return true, t.replace(objectsName, name)
+	return true, t.replace(objectsName, o.path)
 }

@@ -26,7 +26,7 @@ func (im *Importer) PutReader(rd io.Reader, size int64) (verity.Digest, error) {
 	if size <= smallObject {
 		return im.putSmall(rd, size)
 	}
-	w, err := im.newObject()
+	w, err := im.newWriter()
 	if err != nil {
 		return verity.Digest{}, err
 	}
@@ -95,7 +95,7 @@ type objectWriter struct {
 
 var _ io.Writer = (*objectWriter)(nil)
 
-func (im *Importer) newObject() (*objectWriter, error) {
+func (im *Importer) newWriter() (*objectWriter, error) {
 	t, err := im.newTempAnywhere()
 	if err != nil {
 		return nil, fmt.Errorf("cannot store an object: %w", err)
@@ -151,15 +151,15 @@ func (w *objectWriter) finish() (d verity.Digest, err error) {
 }
 
 func (w *objectWriter) publish(d verity.Digest) (stored bool, err error) {
-	r := w.im.r
-	before, err := r.look(d, w.size)
+	r, o := w.im.r, newObject(d, w.size)
+	before, err := r.look(o)
 	if err != nil || before == present {
 		return false, err
 	}
-	if err := r.makeFanOut(objectPath(d)[:len(objectsName)+3]); err != nil {
+	if err := r.makeFanOut(o.dir()); err != nil {
 		return false, err
 	}
-	return r.publish(w.t, d, w.size, before)
+	return r.publish(w.t, o, before)
 }
 
 func (w *objectWriter) discard() { w.t.discard() }

@@ -13,19 +13,10 @@ package etcmerge
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/bootc-go/bootc/composefs/tree"
-	"github.com/bootc-go/bootc/composefs/tree/scan"
 	"github.com/bootc-go/bootc/etcmerge/accounts"
-)
-
-var (
-	// ErrConflict means that a local change and the new image cannot both have
-	// their way.
-	ErrConflict = errors.New("merge conflicts found in etc")
-	// ErrChanged means that a file was changed while it was read, or after the
-	// plan was made. The remedy is to plan again.
-	ErrChanged = scan.ErrChanged
 )
 
 // Plan is how the new /etc comes about.
@@ -33,8 +24,10 @@ type Plan struct {
 	// Local is how current differs from pristine, and which of that cannot be
 	// carried over.
 	Local Diff
-	// Result is what /etc will be. Its nodes may be those of the trees that
-	// went in; nobody may change them.
+	// Result is what /etc will be; nil if there are conflicts. Its nodes may be
+	// those of the trees that went in: nobody may change them. Apply makes all
+	// of it so but for two things: labels and times that a file system cannot
+	// hold, and link counts.
 	Result *tree.Node
 	// Notes is what the administrator should know about merged account files.
 	Notes []accounts.Note
@@ -46,12 +39,54 @@ type Plan struct {
 // EROFS image with [LoadAccounts] applied. It changes none of them. Conflicts
 // are no error of NewPlan; see [Plan.Err].
 func NewPlan(pristine, current, new *tree.Node) (*Plan, error) {
-	return nil, errors.New("internal error: not there yet")
+	p, err := newPlan(pristine, current, new)
+	if err != nil {
+		return nil, fmt.Errorf("cannot merge /etc: %w", err)
+	}
+	return p, nil
+}
+
+func newPlan(pristine, current, new *tree.Node) (*Plan, error) {
+	if err := comparable(pristine, current, new); err != nil {
+		return nil, err
+	}
+	files, notes, err := mergeAccounts(pristine, current, new)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Notes: notes}
+	p.Local.inode(here, pristine, current, false)
+	m := &merger{accounts: files, links: newLinks()}
+	root := m.inode(here, pristine, current, new)
+	if p.Local.Unmergable = m.conflicts; len(m.conflicts) > 0 {
+		return p, nil
+	}
+	m.links.join(root)
+	p.Result, p.steps = root, planSteps(new, root, m.links)
+	return p, nil
 }
 
 // Err is nil if the plan can be applied. Else it is an ErrConflict that names
 // every conflict.
-func (p *Plan) Err() error { return nil }
+func (p *Plan) Err() error {
+	var all []error
+	for _, c := range p.Local.Unmergable {
+		all = append(all, errors.New(c.String()))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w:\n%w", ErrConflict, errors.Join(all...))
+}
 
-// step is one idempotent change of the new /etc.
-type step struct{}
+// Cost is how much Apply writes at most: the bytes of contents, and the number
+// of inodes that are made.
+func (p *Plan) Cost() (bytes uint64, inodes int) {
+	for _, s := range p.steps {
+		switch s.op {
+		case opCopy, opWrite, opMkdir, opMake:
+			bytes, inodes = bytes+s.node.Size(), inodes+1
+		}
+	}
+	return bytes, inodes
+}

@@ -89,7 +89,8 @@ func (b *bench) absolute() error {
 
 // setUp makes the images, an empty work directory, and the machine warm.
 func (b *bench) setUp(ctx context.Context) error {
-	if err := b.deletions().remove(b.work()); err != nil { // of a run that was interrupted
+	b.say("removing what an interrupted run may have left")
+	if err := b.deletions().remove(b.work()); err != nil {
 		return err
 	}
 	free, err := freeDisk(b.dir)
@@ -131,7 +132,7 @@ func (b *bench) measure(ctx context.Context) (*results, error) {
 	if err := readJSON(filepath.Join(b.images(), b.suite.os.repository(), "facts.json"), &r.Image); err != nil {
 		return nil, err
 	}
-	for _, part := range []func(context.Context, *results) error{b.pulls, b.writers, b.scaling, b.profile} {
+	for _, part := range []func(context.Context, *results) error{b.pulls, b.writers, b.floor, b.scaling, b.profile} {
 		if err := part(ctx, r); err != nil {
 			return nil, err
 		}

@@ -54,6 +54,9 @@ func run(ctx context.Context, args []string) error {
 		}
 		return s.generate(ctx, args[2])
 	}
+	if len(args) == 4 && args[0] == "floor" {
+		return floorParts(args[1], args[2], args[3], os.Stdout)
+	}
 	b, err := parseFlags(args, os.Stderr)
 	if err != nil {
 		return err

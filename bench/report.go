@@ -171,17 +171,33 @@ func (r *results) plot() string {
 }
 
 func (r *results) profileTable(p *pageWriter) {
-	if len(r.Profile) == 0 {
+	us, ok := r.phase(cold).total("bootc")
+	if !ok || len(r.Profile) == 0 {
 		return
 	}
 	p.line("\n## Where the time of a cold pull goes\n")
-	if s, ok := r.phase(cold).total("bootc"); ok {
-		p.line("%.2f cores were busy with it on average, and %.2f with the server.", s.CPU.Seconds()/s.Wall.Seconds(), s.Served.CPU.Seconds()/s.Wall.Seconds())
-		p.line("That is %.1f CPU s per GB of tar.\n", s.CPU.Seconds()/float64(r.Image.TarSize)*1e9)
-	}
+	p.line("%.2f cores were busy with it on average, and %.2f with the server.\n", us.CPU.Seconds()/us.Wall.Seconds(), us.Served.CPU.Seconds()/us.Wall.Seconds())
 	var rows [][]string
 	for _, b := range r.Profile {
 		rows = append(rows, []string{b.Name, fmt.Sprintf("%.0f %%", 100*b.Share)})
 	}
 	p.table([]string{"work", "share of CPU time"}, rows)
+	r.floorTable(p, us)
+}
+
+// floorTable compares a cold pull with the sum of its parts.
+func (r *results) floorTable(p *pageWriter, us sample) {
+	p.line("\n## How near that is to the least possible\n")
+	p.line("Each part of a cold pull alone: one thread, data in memory, nothing around it, with the libraries that bootc uses.\n")
+	var rows [][]string
+	var sum time.Duration
+	for _, f := range r.Floor {
+		rows = append(rows, []string{f.Name, seconds(f.PerGB)})
+		sum += f.PerGB
+	}
+	perGB := time.Duration(float64(us.CPU) / float64(r.Image.TarSize) * 1e9)
+	rows = append(rows, []string{"sum", seconds(sum)}, []string{"**bootc, all of the pull**", seconds(perGB)})
+	p.table([]string{"part", "CPU s per GB of tar"}, rows)
+	p.line("\nThe pull costs %.2f times the sum of its parts; with %d cores to share it could take %.1f s, and took %.1f s.",
+		perGB.Seconds()/sum.Seconds(), r.Machine.Cores, sum.Seconds()*float64(r.Image.TarSize)/1e9/float64(r.Machine.Cores), us.Wall.Seconds())
 }

@@ -24,6 +24,7 @@ type results struct {
 	ByFiles    []point
 	ByLayers   []point
 	Profile    []bucket
+	Floor      []part
 }
 
 // outcome is what one step of one contender cost, round by round.

@@ -87,12 +87,12 @@ func splitBlob(ctx context.Context, objects objectWriter, stream streamWriter, s
 	buf := windowBuffers.Get().(*[windowSize]byte) //nolint:forcetypeassert // nothing else is put there
 	defer windowBuffers.Put(buf)
 	s := splitter{
-		window:  window{r: &decoded{data, src}, sum: alg.Hash(), max: maxTar, buf: buf[:]},
+		window:  window{r: &decoded{data, src}, sum: alg.Hash(), max: maxTar, ended: ctx.Err, buf: buf[:]},
 		budget:  newBudget(),
 		objects: objects,
 		stream:  stream,
 	}
-	if err := s.split(ctx); err != nil {
+	if err := s.split(); err != nil {
 		return res, err
 	}
 	res = ImportResult{DiffID: digest.NewDigest(alg, s.sum), Compression: compression, TarSize: s.total, Entries: s.entries}

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"context"
-	"errors"
 	"io"
 
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -59,15 +57,12 @@ func (s *splitter) block() ([]byte, error) {
 
 // split reads the tar to the end of its data, what follows the end of the
 // archive included.
-func (s *splitter) split(ctx context.Context) error {
+func (s *splitter) split() error {
 	s.headers.src = s
 	for {
 		h, err := s.headers.next()
 		if isEnd(err) {
-			return s.tail(ctx)
-		}
-		if err == nil {
-			err = ctx.Err()
+			return s.tail()
 		}
 		if err != nil {
 			return err
@@ -138,14 +133,11 @@ func (s *splitter) inline(n int) error {
 
 // tail passes on what follows the archive's end: the rest of GNU tar's last
 // record, and whatever else the diff_id covers.
-func (s *splitter) tail(ctx context.Context) error {
+func (s *splitter) tail() error {
 	for {
 		_, err := s.peek(1)
-		if errors.Is(err, io.EOF) {
+		if isEnd(err) {
 			return nil
-		}
-		if err == nil {
-			err = ctx.Err()
 		}
 		if err != nil {
 			return err

@@ -24,8 +24,9 @@ var windowBuffers = sync.Pool{New: func() any { return new([windowSize]byte) }}
 type window struct {
 	r     io.Reader
 	sum   hash.Hash
-	total int64 // bytes read from r
-	max   int64 // of total
+	total int64        // bytes read from r
+	max   int64        // of total
+	ended func() error // says why to stop, if there is a reason
 	buf   []byte
 	pos   int // buf[pos:end] was read and not yet consumed
 	end   int
@@ -64,6 +65,9 @@ func (w *window) fill(n int) error {
 // read reads at least one byte into p, or fails.
 func (w *window) read(p []byte) (int, error) {
 	for range maxEmptyReads {
+		if w.err == nil {
+			w.err = w.ended()
+		}
 		if w.err != nil {
 			return 0, w.err
 		}

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
@@ -47,18 +48,78 @@ func (a *applier) makeImages(ctx context.Context, named func() error) (err error
 	if err != nil {
 		return err
 	}
-	if plain {
-		if a.image, err = a.writeImage(root); err != nil {
-			return err
-		}
-	}
-	if boot {
-		if err := a.makeBootImage(ctx, root, filter); err != nil {
-			return fmt.Errorf("boot image: %w", err)
-		}
+	if err := a.writeImages(ctx, root, filter, plain, boot); err != nil {
+		return err
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Done, Task: "image", Text: "image"})
 	return nil
+}
+
+// writeImages writes the images that are wanted, both at once if there are two:
+// on an update this is most of the work, and each of them keeps one processor
+// busy.
+func (a *applier) writeImages(ctx context.Context, root *tree.Node, filter layers.XattrFilter, plain, boot bool) error {
+	known, err := a.repo.Images()
+	if err != nil {
+		return err
+	}
+	bootRoot := root
+	if plain && boot {
+		bootRoot = tree.Clone(root) // the boot image's tree is changed
+	}
+	var work errgroup.Group
+	if plain {
+		work.Go(func() (err error) {
+			a.image, err = a.repo.WriteImage(root, "")
+			return err
+		})
+	}
+	if boot {
+		work.Go(func() error {
+			if err := a.makeBootImage(ctx, bootRoot, filter); err != nil {
+				return fmt.Errorf("boot image: %w", err)
+			}
+			return nil
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	return a.countImages(known)
+}
+
+// countImages counts the images that were not among the known ones.
+func (a *applier) countImages(known []repo.Link) error {
+	counted := make(map[verity.Digest]bool, len(known))
+	for _, l := range known {
+		counted[l.Digest] = true
+	}
+	for _, d := range []verity.Digest{a.image, a.bootImage} {
+		if d.IsZero() || counted[d] {
+			continue
+		}
+		counted[d] = true
+		size, err := a.objectSize(d)
+		if err != nil {
+			return err
+		}
+		a.stats.ObjectsNew++
+		a.stats.BytesNew += size
+	}
+	return nil
+}
+
+func (a *applier) objectSize(d verity.Digest) (int64, error) {
+	f, err := a.repo.OpenObject(d)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
 }
 
 // makeBootImage makes the boot image of the tree of the plain image, which it
@@ -72,32 +133,8 @@ func (a *applier) makeBootImage(ctx context.Context, root *tree.Node, filter lay
 	if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
 		return err
 	}
-	a.bootImage, err = a.writeImage(root)
+	a.bootImage, err = a.repo.WriteImage(root, "")
 	return err
-}
-
-// writeImage writes an EROFS image and counts it if it is new.
-func (a *applier) writeImage(root *tree.Node) (verity.Digest, error) {
-	known, err := a.repo.Images()
-	if err != nil {
-		return verity.Digest{}, err
-	}
-	d, err := a.repo.WriteImage(root, "")
-	if err != nil || slices.ContainsFunc(known, func(l repo.Link) bool { return l.Digest == d }) {
-		return d, err
-	}
-	f, err := a.repo.OpenObject(d)
-	if err != nil {
-		return d, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return d, err
-	}
-	a.stats.ObjectsNew++
-	a.stats.BytesNew += fi.Size()
-	return d, nil
 }
 
 // merge returns the tree of the plain image.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/bootc-go/bootc/composefs/erofs"
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -21,6 +23,10 @@ type Options struct {
 	Xattrs   layers.XattrFilter // of the boot image; the plain image always has the default
 	Parallel int                // layers fetched at once; 0 means DefaultParallel
 	Progress progress.Func
+
+	// Checkpoint is the time after which layers that are complete get their names
+	// while others are still on their way; 0 means DefaultCheckpoint.
+	Checkpoint time.Duration
 }
 
 // Result says what a pull brought about.
@@ -76,10 +82,8 @@ type applier struct {
 // fails, a name that can be seen is backed by durable content; only the tag
 // keeps anything from being collected, and it comes last.
 func (a *applier) apply(ctx context.Context) (*Result, error) {
-	if a.opts.Tag != "" {
-		if err := oci.CheckTag(a.opts.Tag); err != nil {
-			return nil, err
-		}
+	if err := a.check(); err != nil {
+		return nil, err
 	}
 	named, err := a.fetch(ctx)
 	if err != nil {
@@ -96,6 +100,20 @@ func (a *applier) apply(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	return a.result(img), nil
+}
+
+// check refuses what could only fail after gigabytes were fetched.
+func (a *applier) check() error {
+	if a.repo.ReadOnly() {
+		return repo.ErrReadOnly
+	}
+	if v := a.repo.ErofsVersion(); v > int(erofs.V1) {
+		return fmt.Errorf("the repository wants images of version %d, which this program does not write", v)
+	}
+	if a.opts.Tag != "" {
+		return oci.CheckTag(a.opts.Tag)
+	}
+	return nil
 }
 
 // store writes the manifest and the config, unless they are here and say all

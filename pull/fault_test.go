@@ -2,6 +2,7 @@ package pull_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/bootc-go/bootc/composefs/oci"
+	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/image/registrytest"
 )
 
@@ -180,6 +183,86 @@ func TestRetryGoesOn(t *testing.T) {
 	w.mustPull(t, w.name("1"), "1")
 	gets(t, w.reg, configDigest(b), string(bad.Digest), string(b.Layers[7].Digest))
 	sameListing(t, "compared with a pull without faults", w.control("1"), listing(t, w.repo))
+}
+
+// TestCheckpoint has a layer that never comes: those that came before it have
+// their names while the pull is still waiting.
+func TestCheckpoint(t *testing.T) {
+	w := newWorld(t)
+	b := w.push("1", gzLayer(files("a", 1, 5, 9000)...), gzLayer(files("c", 2, 5, 5000)...), gzLayer(files("e", 3, 5, 2000)...))
+	w.opts.Parallel, w.opts.Checkpoint = 1, time.Nanosecond
+	w.retry.Stall = time.Hour
+	w.reg.Inject(registrytest.Fault{Path: string(b.Layers[2].Digest), Do: registrytest.Stall(100)})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := w.pull(ctx, w.name("1"), "1")
+		ended <- err
+	}()
+	for n, _ := w.reg.Gets(string(b.Layers[2].Digest)); n == 0; n, _ = w.reg.Gets(string(b.Layers[2].Digest)) {
+		time.Sleep(time.Millisecond)
+	}
+	for _, d := range b.DiffIDs[:2] {
+		if _, ok, err := w.repo.LookupStream(oci.LayerName(d)); !ok {
+			t.Errorf("layer %s has no name yet (%v)", d, err)
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// TestRefusedEarly has repositories and tags that nothing can be pulled to: no
+// layer is asked for.
+func TestRefusedEarly(t *testing.T) {
+	w := newWorld(t)
+	b := w.threeLayers()
+	if _, err := w.pull(t.Context(), w.name("1"), "@bad"); err == nil {
+		t.Error("tag @bad: accepted")
+	}
+	dir := w.repo.Path()
+	w.repo.Close()
+	r, err := repo.Open(dir, repo.OpenOptions{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w.repo = r
+	if _, err := w.pull(t.Context(), w.name("1"), "1"); !errors.Is(err, repo.ErrReadOnly) {
+		t.Errorf("a read-only repository: %v", err)
+	}
+	if n, _ := w.reg.Gets(string(b.Layers[0].Digest)); n > 0 {
+		t.Errorf("a layer was asked for %d times", n)
+	}
+}
+
+// TestNoManifest breaks what comes before the layers: nothing may be written,
+// and the error names image and registry.
+func TestNoManifest(t *testing.T) {
+	w := newWorld(t)
+	b := w.threeLayers()
+	before := listing(t, w.repo)
+	for name, f := range map[string]registrytest.Fault{
+		"manifest 404":    {Path: "/manifests/", Do: registrytest.Status(http.StatusNotFound)},
+		"manifest 500":    {Path: "/manifests/", Do: registrytest.Status(http.StatusInternalServerError)},
+		"manifest is not": {Path: "/manifests/", Do: registrytest.Answer(http.StatusOK, "application/json", "{}")},
+		"config 404":      {Path: configDigest(b), Do: registrytest.Status(http.StatusNotFound)},
+		"config corrupt":  {Path: configDigest(b), Do: registrytest.Corrupt(5)},
+		"config short":    {Path: configDigest(b), Do: registrytest.Truncate(5)},
+	} {
+		w.reg.Inject(f)
+		_, err := w.pull(t.Context(), w.name("1"), "1")
+		switch {
+		case err == nil:
+			t.Errorf("%s: the pull succeeded", name)
+		case !strings.Contains(err.Error(), w.reg.Addr()) || strings.Contains(err.Error(), "\n"):
+			t.Errorf("%s: %v", name, err)
+		}
+		t.Log(err)
+		w.reg.Heal()
+		sameListing(t, name, before, listing(t, w.repo))
+	}
 }
 
 // TestFirstErrorStopsAll has a layer that never comes beside one that is

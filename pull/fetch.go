@@ -24,10 +24,10 @@ import (
 // fast network, where two cores are busy with two layers.
 const DefaultParallel = 3
 
-// checkpointEvery is how often layers that are complete get their names while
+// DefaultCheckpoint is how often layers that are complete get their names while
 // others are still on their way, so that a power cut in a long pull does not
 // cost everything. A pull from a fast network ends before the first time.
-const checkpointEvery = 20 * time.Second
+const DefaultCheckpoint = 20 * time.Second
 
 // fetch brings in the missing layers and fills in a.layers. The layers get their
 // names while the caller goes on; named waits for that. If fetch fails, those
@@ -149,7 +149,7 @@ func (f *fetcher) complete(i int, stream verity.Digest) error {
 	f.mu.Lock()
 	f.streams[i] = stream
 	f.unnamed = append(f.unnamed, i)
-	due := time.Since(f.last) >= checkpointEvery
+	due := time.Since(f.last) >= cmp.Or(f.opts.Checkpoint, DefaultCheckpoint)
 	f.mu.Unlock()
 	if !due {
 		return nil

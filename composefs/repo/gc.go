@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 )
 
@@ -27,7 +28,7 @@ type GCResult struct {
 // If a splitstream or image that is reached cannot be read, GC fails and
 // removes nothing: what it refers to cannot be told. Fsck says what is wrong.
 func (r *Repo) GC(ctx context.Context, o GCOptions) (GCResult, error) {
-	c := &collector{r: r, dryRun: o.DryRun}
+	c := &collector{r: r, dryRun: o.DryRun, barrier: sync.OnceValue(r.Sync)}
 	run := func() error { return c.run(ctx, o.Roots) }
 	var err error
 	if o.DryRun {
@@ -47,6 +48,8 @@ type collector struct {
 	dryRun bool
 	*marker
 
+	barrier func() error // syncs, once in this run
+
 	objectsRemoved, objectsBytes atomic.Int64
 	pruned                       [2]int64 // by category, see pruneCount
 	tempFiles                    int64
@@ -58,7 +61,9 @@ type collector struct {
 //  1. Mark. Nothing has changed.
 //  2. Links that are not reached, then refs that dangle. Whatever is still
 //     named is whole.
-//  3. A sync, or a power cut might keep a link and lose its object.
+//  3. A sync before the first object goes, or a power cut might keep a link
+//     and lose its object. It need not be a link that this run removed: an
+//     earlier one may have died right after that.
 //  4. Objects that are not reached.
 //  5. Leftovers, which nobody looks at.
 func (c *collector) run(ctx context.Context, roots []string) (err error) {
@@ -67,11 +72,6 @@ func (c *collector) run(ctx context.Context, roots []string) (err error) {
 	}
 	for _, cat := range []category{images, streams} {
 		if err := c.sweepNames(cat); err != nil {
-			return err
-		}
-	}
-	if !c.dryRun && c.pruned != [2]int64{} {
-		if err := c.r.Sync(); err != nil {
 			return err
 		}
 	}

@@ -252,6 +252,34 @@ func TestGCSyncsBeforeObjects(t *testing.T) {
 	}
 }
 
+// TestGCSyncsAfterOneThatDied: another collection removed the name and died
+// before its sync, so this one finds no name to remove but owes the sync.
+func TestGCSyncsAfterOneThatDied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "repo")
+	var d verity.Digest
+	syncs := 0
+	r := initRepo(t, path, Config{Insecure: true}, syncWatch(func() error {
+		syncs++
+		if !d.IsZero() {
+			if _, err := os.Lstat(filepath.Join(path, objectPath(d))); err != nil {
+				t.Errorf("an object is gone already: %v", err)
+			}
+		}
+		return nil
+	}))
+	garbage := putStream(t, r, 1)
+	mustNil(t, r.LinkStream("dead", garbage))
+	mustNil(t, os.Remove(filepath.Join(path, "streams/dead")))
+	d, syncs = garbage, 0
+	if res := gc(t, r); res.ObjectsRemoved != 2 || res.StreamsPruned != 0 || syncs != 1 {
+		t.Errorf("%+v, %d syncs", res, syncs)
+	}
+	d, syncs = verity.Digest{}, 0
+	if gc(t, r); syncs != 0 {
+		t.Errorf("%d syncs with nothing to remove", syncs)
+	}
+}
+
 // TestGCOfTheirs compares with what cfsctl gc removed, and said.
 func TestGCOfTheirs(t *testing.T) {
 	fixtures(t, func(t *testing.T, name string, r *Repo) {

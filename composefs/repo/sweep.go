@@ -111,6 +111,11 @@ func (c *collector) removeObject(d verity.Digest) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil // no object, and perhaps not empty
 	}
+	if !c.dryRun {
+		if err := c.barrier(); err != nil {
+			return err
+		}
+	}
 	c.objectsRemoved.Add(1)
 	c.objectsBytes.Add(st.Size)
 	return c.unlink(objectPath(d), 0)

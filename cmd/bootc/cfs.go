@@ -92,12 +92,13 @@ func (e *env) repoPath(c *cli.Context) (string, error) {
 }
 
 // openRepo opens the repository that the flags name.
-func (e *env) openRepo(c *cli.Context, readOnly bool) (*repo.Repo, error) {
+func (e *env) openRepo(c *cli.Context, o repo.OpenOptions) (*repo.Repo, error) {
 	path, err := e.repoPath(c)
 	if err != nil {
 		return nil, err
 	}
-	r, err := repo.Open(path, repo.OpenOptions{RequireVerity: c.Bool("require-verity"), NoUpgrade: c.Bool("no-upgrade"), ReadOnly: readOnly})
+	o.RequireVerity, o.NoUpgrade = c.Bool("require-verity"), c.Bool("no-upgrade")
+	r, err := repo.Open(path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +113,8 @@ func (e *env) openRepo(c *cli.Context, readOnly bool) (*repo.Repo, error) {
 }
 
 // withRepo opens the repository for the time of fn.
-func (e *env) withRepo(c *cli.Context, readOnly bool, fn func(*repo.Repo) error) error {
-	r, err := e.openRepo(c, readOnly)
+func (e *env) withRepo(c *cli.Context, o repo.OpenOptions, fn func(*repo.Repo) error) error {
+	r, err := e.openRepo(c, o)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (e *env) repoAction(readOnly bool, fn func(*cli.Context, *repo.Repo, []stri
 		if err != nil {
 			return err
 		}
-		return e.withRepo(c, readOnly, func(r *repo.Repo) error { return fn(c, r, args) })
+		return e.withRepo(c, repo.OpenOptions{ReadOnly: readOnly}, func(r *repo.Repo) error { return fn(c, r, args) })
 	}
 }
 

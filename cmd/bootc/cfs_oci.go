@@ -85,9 +85,6 @@ func (e *env) ociImages(c *cli.Context, r *repo.Repo, _ []string) error {
 	}
 	switch {
 	case c.Bool("json"):
-		if entries == nil {
-			entries = []oci.Entry{}
-		}
 		return e.printJSON(map[string][]oci.Entry{"images": entries})
 	case len(entries) == 0:
 		_, err = fmt.Fprintln(e.stdout, "No images found")
@@ -167,8 +164,7 @@ func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot open layer %s: %w", args[0], err)
 	}
-	switch {
-	case c.Bool("json"):
+	if c.Bool("json") {
 		info, err := oci.InspectLayer(r, id)
 		if err != nil {
 			return err

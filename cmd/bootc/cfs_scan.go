@@ -84,9 +84,6 @@ func (e *env) cfsCreateImage(c *cli.Context, r *repo.Repo, args []string) error 
 func objectStore(r *repo.Repo) func(context.Context, *os.File, int64, verity.Digest) error {
 	importers := sync.Pool{New: func() any { return r.NewImporter() }}
 	return func(_ context.Context, f *os.File, size int64, d verity.Digest) error {
-		if here, err := r.HasObject(d); here || err != nil {
-			return err
-		}
 		im, _ := importers.Get().(*repo.Importer)
 		defer importers.Put(im)
 		got, err := im.PutReader(io.NewSectionReader(f, 0, size), size)
@@ -139,7 +136,7 @@ func (e *env) scanOperands(c *cli.Context) ([]string, verity.Algorithm, error) {
 	}
 	def := verity.SHA512
 	if !c.Bool("no-repo") && !c.IsSet("hash") {
-		if r, err := e.openRepo(c, true); err == nil {
+		if r, err := e.openRepo(c, repo.OpenOptions{ReadOnly: true}); err == nil {
 			def = r.Algorithm()
 			r.Close() //nolint:errcheck // only read
 		}

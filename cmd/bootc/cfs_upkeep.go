@@ -22,7 +22,7 @@ func (e *env) cfsGCCommand() *cli.Command {
 			if _, err := operands(c); err != nil {
 				return err
 			}
-			return e.withRepo(c, false, func(r *repo.Repo) error { return e.cfsGC(c, r) })
+			return e.withRepo(c, repo.OpenOptions{}, func(r *repo.Repo) error { return e.cfsGC(c, r) })
 		},
 	}
 }
@@ -58,7 +58,9 @@ func (e *env) cfsFsckCommand() *cli.Command {
 			if _, err := operands(c); err != nil {
 				return err
 			}
-			return e.withRepo(c, !c.Bool("repair"), func(r *repo.Repo) error { return e.cfsFsck(c, r) })
+			// A check looks at a repository whatever state it is in.
+			repair := c.Bool("repair")
+			return e.withRepo(c, repo.OpenOptions{ReadOnly: !repair, Damaged: !repair}, func(r *repo.Repo) error { return e.cfsFsck(c, r) })
 		},
 	}
 }

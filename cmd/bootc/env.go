@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -39,18 +40,23 @@ func (e *env) exit(ctx context.Context, err error) int {
 	var usage *usageErr
 	switch {
 	case errors.As(err, &usage):
-		fmt.Fprintf(e.stderr, "bootc: %v\n", err)
+		fmt.Fprintf(e.stderr, "bootc: %s\n", oneLine(err))
 		fmt.Fprintf(e.stderr, "bootc: hint: '%s --help' shows the usage\n", usage.command)
 		return 2
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(e.stderr, "bootc: interrupted")
 		return 1
 	}
-	fmt.Fprintf(e.stderr, "bootc: %v\n", err)
+	fmt.Fprintf(e.stderr, "bootc: %s\n", oneLine(err))
 	if h := hint(err); h != "" {
 		fmt.Fprintf(e.stderr, "bootc: hint: %s\n", h)
 	}
 	return 1
+}
+
+// oneLine is the text of err, which nobody can break into lines of his own.
+func oneLine(err error) string {
+	return printable(strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func (e *env) app() *cli.App {

@@ -56,7 +56,7 @@ func (l *lines) report(ev progress.Event) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(l.w, "bootc: %s\n", text)
+	fmt.Fprintf(l.w, "bootc: %s\n", printable(text))
 }
 
 // bars draws one bar a running task and one for the sum of bytes.
@@ -86,7 +86,7 @@ func (b *bars) report(ev progress.Event) {
 	case progress.Done:
 		b.end(ev)
 	case progress.Message:
-		fmt.Fprintf(b.out, "%s\n", ev.Text)
+		fmt.Fprintf(b.out, "%s\n", printable(ev.Text))
 	case progress.Reused: // a message sums these up
 	}
 }

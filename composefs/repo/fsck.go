@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ type FsckOptions struct {
 
 // Fsck checks everything in the repository and reports all damage, in an
 // order that depends on nothing but the damage. It changes nothing. The error
-// is for a check that could not be done.
+// is for a check that could not be done: for want of memory, descriptors or
+// permission, say, which is no damage.
 func (r *Repo) Fsck(ctx context.Context, o FsckOptions) (*FsckReport, error) {
 	c := r.newChecker(o)
 	if err := c.run(ctx); err != nil {
@@ -40,6 +42,8 @@ type checker struct {
 	report  FsckReport
 	sizes   map[verity.Digest]int64 // of all objects that are regular files
 	bad     []fix                   // what Repair would remove
+	unsure  bool                    // something was found that Repair must not go by
+	err     error                   // why the check cannot go on
 
 	checked digestSet       // splitstreams
 	named   []verity.Digest // what they refer to by name, still to be checked
@@ -52,7 +56,9 @@ type fix struct {
 }
 
 func (c *checker) run(ctx context.Context) error {
-	c.metadata()
+	if c.metadata(); c.err != nil {
+		return c.err
+	}
 	for _, step := range []func(context.Context) error{
 		c.objects,
 		func(ctx context.Context) error { return c.links(ctx, streams) },
@@ -61,11 +67,28 @@ func (c *checker) run(ctx context.Context) error {
 		func(ctx context.Context) error { return c.links(ctx, images) },
 		func(context.Context) error { return c.refs(images, "") },
 	} {
-		if err := step(ctx); err != nil {
+		if err := cmp.Or(step(ctx), c.err); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// failed is for what could not be read, as that of objectCheck.
+func (c *checker) failed(k Kind, path string, d verity.Digest, err error) {
+	if passing(err) {
+		c.stop(path, err)
+		return
+	}
+	c.unsure = c.unsure || !lasting(err)
+	c.found(k, path, d, "%v", err)
+}
+
+// stop notes the first error that is no finding.
+func (c *checker) stop(path string, err error) {
+	if c.err == nil {
+		c.err = fmt.Errorf("check %s: %w", path, err)
+	}
 }
 
 func (c *checker) found(k Kind, path string, d verity.Digest, format string, args ...any) {
@@ -81,6 +104,10 @@ func (c *checker) metadata() {
 		m, err = c.rereadMetadata()
 	}
 	if err != nil {
+		if passing(err) {
+			c.stop(metaName, err)
+			return
+		}
 		c.report.HasMetadata = !errors.Is(err, ErrOldFormat) && !errors.Is(err, ErrNotRepository)
 		c.found(MetadataParseFailed, metaName, verity.Digest{}, "%v", err)
 		return

@@ -16,7 +16,7 @@ func (c *checker) image(path string, d verity.Digest) {
 		if !errors.Is(err, ErrDamaged) {
 			kind = ImageOpenFailed
 		}
-		c.found(kind, path, d, "%v", err)
+		c.failed(kind, path, d, err)
 		return
 	}
 	seen := map[string]bool{}

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -14,7 +15,7 @@ func (c *checker) links(ctx context.Context, cat category) error {
 	entries, err := c.r.list(string(cat))
 	for _, e := range entries {
 		if err == nil {
-			err = ctx.Err()
+			err = cmp.Or(c.err, ctx.Err())
 		}
 		if err == nil && e.Name() != refsName {
 			c.link(cat, e)
@@ -25,6 +26,7 @@ func (c *checker) links(ctx context.Context, cat category) error {
 
 func (c *checker) link(cat category, e os.DirEntry) {
 	before := len(c.report.Findings)
+	c.unsure = false
 	path := string(cat) + "/" + e.Name()
 	if d, ok := c.linkTarget(path, e); ok {
 		if cat == streams {
@@ -36,7 +38,9 @@ func (c *checker) link(cat category, e os.DirEntry) {
 	corrupted := c.count(cat)
 	if len(c.report.Findings) > before {
 		*corrupted++
-		c.bad = append(c.bad, fix{path: path})
+		if !c.unsure {
+			c.bad = append(c.bad, fix{path: path})
+		}
 	}
 }
 
@@ -63,7 +67,7 @@ func (c *checker) linkTarget(path string, e os.DirEntry) (verity.Digest, bool) {
 		d, err = parseObjectTarget(target, c.r.alg)
 	}
 	if err != nil {
-		c.found(SymlinkWrongTarget, path, verity.Digest{}, "%v", err)
+		c.failed(SymlinkWrongTarget, path, verity.Digest{}, err)
 		return d, false
 	}
 	if c.misnamed(path, e.Name(), d) {
@@ -119,13 +123,17 @@ func (c *checker) ref(cat category, ref string) {
 	}
 	switch {
 	case err != nil:
-		c.found(SymlinkWrongTarget, path, verity.Digest{}, "%v", err)
+		c.failed(SymlinkWrongTarget, path, verity.Digest{}, err)
 		return
 	case target != refTarget(ref, link):
 		c.found(SymlinkWrongTarget, path, verity.Digest{}, "it points at %.200q, not at a link", target)
 		return
 	}
 	d, err := c.r.resolve(cat, link)
+	if passing(err) {
+		c.stop(path, err)
+		return
+	}
 	if _, there := c.sizes[d]; err != nil || !there {
 		c.report.BrokenLinks++
 		c.found(BrokenSymlink, path, d, "")

@@ -57,6 +57,7 @@ type objectCheck struct {
 	report FsckReport
 	sizes  map[verity.Digest]int64
 	bad    []fix
+	err    error // why the check cannot go on
 
 	hasher *verity.Hasher
 	buf    []byte
@@ -80,9 +81,24 @@ func (o *objectCheck) entry(ctx context.Context, dir os.DirEntry) error {
 		}
 		if err == nil {
 			o.object(ctx, dir.Name(), e.Name())
+			err = o.err
 		}
 	}
 	return err
+}
+
+// failed is for an object that could not be checked: that is a finding unless
+// the error is a passing one, which ends the check. Only by an error that lasts
+// may Repair remove the object.
+func (o *objectCheck) failed(k Kind, path string, d verity.Digest, err error) {
+	if passing(err) {
+		o.err = fmt.Errorf("check %s: %w", path, err)
+		return
+	}
+	o.found(k, path, d, "%v", err)
+	if !lasting(err) {
+		o.bad = o.bad[:len(o.bad)-1]
+	}
 }
 
 func (o *objectCheck) found(k Kind, path string, d verity.Digest, format string, args ...any) {
@@ -103,7 +119,7 @@ func (o *objectCheck) object(ctx context.Context, sub, name string) {
 	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(o.c.r.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		o.found(ObjectOpenFailed, path, d, "%v", err)
+		o.failed(ObjectOpenFailed, path, d, err)
 		return
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
@@ -125,7 +141,7 @@ func (o *objectCheck) content(ctx context.Context, path string, d verity.Digest)
 	o.report.ObjectsChecked++
 	f, err := o.c.r.openFile(path)
 	if err != nil {
-		o.found(ObjectOpenFailed, path, d, "%v", err)
+		o.failed(ObjectOpenFailed, path, d, err)
 		return
 	}
 	defer f.Close()
@@ -136,7 +152,7 @@ func (o *objectCheck) content(ctx context.Context, path string, d verity.Digest)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		o.found(ObjectVerityFailed, path, d, "%v", err)
+		o.failed(ObjectVerityFailed, path, d, err)
 	case got != d:
 		o.found(ObjectDigestMismatch, path, d, "measured %s, of %d bytes", got, size)
 	}
@@ -165,7 +181,7 @@ func (o *objectCheck) protected(f *os.File, path string, d verity.Digest) bool {
 	case errors.Is(err, verity.ErrNotEnabled) || errors.Is(err, verity.ErrNotSupported):
 		o.found(ObjectVerityMissing, path, d, "")
 	case err != nil:
-		o.found(ObjectVerityFailed, path, d, "%v", err)
+		o.failed(ObjectVerityFailed, path, d, err)
 	case got != d:
 		o.found(ObjectDigestMismatch, path, d, "measured %s", got)
 	default:

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +15,13 @@ func (c *checker) stream(path string, d verity.Digest) {
 	first := c.checked.add(d)
 	s, err := c.r.OpenStreamObject(d)
 	if err != nil {
-		c.found(StreamOpenFailed, path, d, "%v", err)
+		c.failed(StreamOpenFailed, path, d, err)
 		return
 	}
 	defer s.release()
 	missing := c.streamRefs(path, s)
 	if err := c.streamChunks(s); err != nil && (!missing || !errors.Is(err, ErrNotFound)) {
-		c.found(StreamReadFailed, path, d, "%v", err)
+		c.failed(StreamReadFailed, path, d, err)
 	}
 	if first {
 		for _, ref := range s.NamedRefs() {
@@ -77,7 +78,7 @@ func (c *checker) streamChunks(s *StreamReader) error {
 // for, and so on.
 func (c *checker) namedStreams(ctx context.Context) error {
 	for len(c.named) > 0 {
-		if err := ctx.Err(); err != nil {
+		if err := cmp.Or(c.err, ctx.Err()); err != nil {
 			return err
 		}
 		d := c.named[0]
@@ -85,7 +86,11 @@ func (c *checker) namedStreams(ctx context.Context) error {
 		if c.checked.has(d) {
 			continue
 		}
-		if what, err := c.r.sniff(d); err != nil || what != splitstream {
+		what, err := c.r.sniff(d)
+		if passing(err) {
+			c.stop(objectPath(d), err)
+		}
+		if err != nil || what != splitstream {
 			continue // missing or unreadable, which is reported, or no splitstream
 		}
 		c.report.StreamsChecked++

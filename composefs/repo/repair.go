@@ -18,7 +18,8 @@ type RepairResult struct {
 // that are damaged or miss an object, so that the next pull stores them anew.
 // It removes nothing else: refs may dangle, and splitstreams that others refer
 // to may be incomplete, until that pull. Repair waits until nobody else has
-// the repository open, and returns what Fsck found before.
+// the repository open, and returns what Fsck found before. It fails where Fsck
+// fails, before it removes anything by that check.
 func (r *Repo) Repair(ctx context.Context) (*FsckReport, RepairResult, error) {
 	var report *FsckReport
 	var res RepairResult

@@ -3,6 +3,7 @@ package repo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -20,8 +21,8 @@ import (
 func (c *collector) sweepNames(cat category) error {
 	entries, err := c.r.list(string(cat))
 	for _, e := range entries {
-		if err == nil && e.Type() == os.ModeSymlink && !c.live(cat, e.Name()) {
-			err = c.prune(cat, string(cat)+"/"+e.Name())
+		if err == nil && e.Type() == os.ModeSymlink {
+			err = c.sweepName(cat, e.Name())
 		}
 	}
 	if err != nil {
@@ -30,11 +31,19 @@ func (c *collector) sweepNames(cat category) error {
 	return c.sweepRefs(cat, "")
 }
 
-// live reports whether a link or ref stands for an object that is reached by
-// name and is there.
-func (c *collector) live(cat category, name string) bool {
+// sweepName removes a link or ref unless it stands for an object that is
+// reached by name and is there.
+func (c *collector) sweepName(cat category, name string) error {
 	d, err := c.r.resolve(cat, name)
-	return err == nil && c.named.has(d) && c.r.needObject(d) == nil
+	if err == nil && c.named.has(d) {
+		if err = c.r.needObject(d); err == nil {
+			return nil
+		}
+	}
+	if passing(err) {
+		return fmt.Errorf("%s/%s: %w", cat, name, err)
+	}
+	return c.prune(cat, string(cat)+"/"+name)
 }
 
 func (c *collector) prune(cat category, path string) error {
@@ -69,8 +78,8 @@ func (c *collector) sweepRefs(cat category, prefix string) error {
 			if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
 				err = nil
 			}
-		case e.Type() == os.ModeSymlink && !c.live(cat, refsName+"/"+name):
-			err = c.prune(cat, refPath(cat, name))
+		case e.Type() == os.ModeSymlink:
+			err = c.sweepName(cat, refsName+"/"+name)
 		}
 	}
 	return err

@@ -65,6 +65,16 @@ func (im *Image) OpenLayer(ctx context.Context, i int) (io.ReadCloser, error) {
 	}, im.opts), nil
 }
 
+// Sources is the number of places that may have the image's blobs: a registry
+// and its mirrors. After a blob with wrong bytes the next OpenLayer begins at
+// the next of them.
+func (im *Image) Sources() int {
+	if im.registry == nil {
+		return 1
+	}
+	return len(im.registry.endpoints)
+}
+
 // origin is where the image's blobs come from.
 func (im *Image) origin() origin {
 	if im.registry != nil {

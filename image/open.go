@@ -294,6 +294,19 @@ func (im *Image) readConfig(ctx context.Context) ([]byte, error) {
 	if data, ok := im.opts.Config(desc.Digest); ok && checkDigest("the configuration", data, desc.Digest) == nil {
 		return data, nil
 	}
+	var data []byte
+	var err error
+	for range im.Sources() {
+		data, err = im.fetchConfig(ctx)
+		if !errors.Is(err, ErrCorrupt) {
+			break
+		}
+	}
+	return data, err
+}
+
+func (im *Image) fetchConfig(ctx context.Context) ([]byte, error) {
+	desc := im.doc.Config
 	s := newStream(ctx, im.origin(), blob{digest: desc.Digest, size: desc.Size, name: fmt.Sprintf("configuration (%s)", short(desc.Digest))}, im.opts)
 	defer s.Close()
 	return io.ReadAll(s)

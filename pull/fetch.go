@@ -16,6 +16,7 @@ import (
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/internal/progress"
 	"github.com/bootc-go/bootc/layers"
 )
@@ -115,8 +116,25 @@ func (f *fetcher) work(ctx context.Context, indices <-chan int) error {
 	return nil
 }
 
-// layer fetches one layer, from the socket to objects in one pass.
+// maxSources is how many places a layer is fetched from before it is given up.
+const maxSources = 3
+
+// layer fetches one layer. If what a mirror sent has another digest than it
+// should, it is fetched again from elsewhere: bytes that were imported already
+// cannot be exchanged for others.
 func (f *fetcher) layer(ctx context.Context, im *repo.Importer, i int) (verity.Digest, error) {
+	for left := min(f.plan.img.Sources(), maxSources); ; {
+		left--
+		d, err := f.attempt(ctx, im, i)
+		if left <= 0 || !errors.Is(err, image.ErrCorrupt) || ctx.Err() != nil {
+			return d, err
+		}
+		f.opts.Progress.Report(progress.Event{Kind: progress.Message, Text: err.Error() + "; trying elsewhere"})
+	}
+}
+
+// attempt fetches one layer, from the socket to objects in one pass.
+func (f *fetcher) attempt(ctx context.Context, im *repo.Importer, i int) (verity.Digest, error) {
 	blob, err := f.plan.img.OpenLayer(ctx, i)
 	if err != nil {
 		return verity.Digest{}, err

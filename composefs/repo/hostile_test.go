@@ -201,7 +201,13 @@ func TestBombs(t *testing.T) {
 	inline.size, inline.stream = 1<<40, append(le64(-1<<40), zeros...)
 	names := sound()
 	names.named = append([]byte("0:"), zeros...)
+	many := sound()
+	many.named = bytes.Repeat([]byte("0:\x00"), 5_600_000)
+	within := sound()
+	within.named = bytes.Repeat([]byte("0:\x00"), maxNamedRefs/3)
 	for what, data := range map[string][]byte{
+		"many":   many.encode(nil),
+		"within": within.encode(nil),
 		"inline": inline.encode(nil),
 		"names":  names.encode(nil),
 		"claims": sound().encode(func(r *[10]int64) { r[5] = 1 << 34 }),

@@ -13,8 +13,12 @@ import (
 	"github.com/bootc-go/bootc/composefs/verity"
 )
 
-// maxNamedRefs bounds the decompressed section of named references.
-const maxNamedRefs = 16 << 20
+// Bounds of the section of named references, decompressed. An image refers to
+// each of its layers, which are hundreds at most, by a name of about 80 bytes.
+const (
+	maxNamedRefs  = 8 << 20 // bytes
+	maxNamedCount = 1 << 16
+)
 
 // NamedRef is a reference from a splitstream to another one, or to an image.
 type NamedRef struct {
@@ -40,6 +44,9 @@ func (s *StreamReader) readNamed(streams []verity.Digest) ([]NamedRef, error) {
 		ref, err := parseNamed(string(record), streams)
 		if err != nil {
 			return nil, err
+		}
+		if len(named) == maxNamedCount {
+			return nil, fmt.Errorf("more than %d", maxNamedCount)
 		}
 		named, text = append(named, ref), rest
 	}

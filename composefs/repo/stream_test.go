@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -271,6 +272,11 @@ func TestStreamWriterErrors(t *testing.T) {
 	for what, call := range map[string]func(w *StreamWriter) error{
 		"negative size":          func(w *StreamWriter) error { return w.WriteExternal(d, -1) },
 		"NUL in a name":          func(w *StreamWriter) error { return w.AddNamedRef("a\x00b", d) },
+		"long named references": func(w *StreamWriter) error {
+			w.AddNamedRef(strings.Repeat("x", maxNamedRefs), d)
+			_, err := w.Commit()
+			return err
+		},
 		"WriteInline at the end": func(w *StreamWriter) error { w.Abort(); return w.WriteInline([]byte("x")) },
 		"Commit at the end":      func(w *StreamWriter) error { w.Commit(); _, err := w.Commit(); return err },
 	} {
@@ -279,6 +285,29 @@ func TestStreamWriterErrors(t *testing.T) {
 		w.Abort()
 		w.Abort()
 	}
+}
+
+// TestManyNamedRefs: what the writer takes the reader takes.
+func TestManyNamedRefs(t *testing.T) {
+	r := newRepo(t, 0)
+	d := put(t, r.NewImporter(), []byte("data"))
+	w := r.NewStream(r.NewImporter(), 0)
+	for i := range maxNamedCount {
+		mustNil(t, w.AddNamedRef(fmt.Sprintf("%06d", i), d))
+	}
+	d, err := w.Commit()
+	mustNil(t, err)
+	s, err := r.OpenStreamObject(d)
+	mustNil(t, err)
+	defer s.Close()
+	if len(s.NamedRefs()) != maxNamedCount {
+		t.Errorf("%d named references", len(s.NamedRefs()))
+	}
+	w = r.NewStream(r.NewImporter(), 0)
+	for i := range maxNamedCount {
+		w.AddNamedRef(fmt.Sprintf("%06d", i), d)
+	}
+	wantFailure(t, "one more", w.AddNamedRef("more", d))
 }
 
 func TestOpenStream(t *testing.T) {

@@ -107,6 +107,9 @@ func (w *StreamWriter) AddNamedRef(name string, d verity.Digest) error {
 		w.named[i].Digest = d
 		return w.err
 	}
+	if len(w.named) == maxNamedCount {
+		return w.fail(fmt.Errorf("more than %d named references", maxNamedCount))
+	}
 	w.named = slices.Insert(w.named, i, NamedRef{name, d})
 	return w.err
 }
@@ -206,6 +209,9 @@ func (w *StreamWriter) encodeNamed(streams *digestIndex) ([]byte, error) {
 	var text, out bytes.Buffer
 	for _, n := range w.named {
 		fmt.Fprintf(&text, "%d:%s\x00", streams.add(n.Digest), n.Name)
+	}
+	if text.Len() > maxNamedRefs {
+		return nil, fmt.Errorf("the named references take more than %d bytes", maxNamedRefs)
 	}
 	enc, err := w.r.encoder(&out)
 	if err != nil {

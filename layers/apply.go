@@ -23,7 +23,7 @@ type merger struct {
 }
 
 func newMerger(b *budget) *merger {
-	return &merger{resolver: resolver{root: tree.NewDir(implicitPerm)}, budget: b}
+	return &merger{resolver: resolver{root: tree.NewDir(implicitPerm), left: maxWalked}, budget: b}
 }
 
 // apply puts one layer on top of those before it. Its whiteouts come first,
@@ -32,8 +32,8 @@ func newMerger(b *budget) *merger {
 // the ordering in which the whiteout file was encountered" (layer.md).
 func (m *merger) apply(ctx context.Context, l *parsedLayer) error {
 	m.lastNode = nil
-	if len(l.whiteouts) > 0 {
-		m.hide(l)
+	if err := m.hide(ctx, l); err != nil {
+		return err
 	}
 	for i := range l.entries {
 		e := &l.entries[i]
@@ -56,11 +56,18 @@ type hidden struct {
 
 // hide takes away what the layer's whiteouts name. All are looked up before the
 // first is obeyed, so that their order does not matter.
-func (m *merger) hide(l *parsedLayer) {
+func (m *merger) hide(ctx context.Context, l *parsedLayer) error {
 	var todo []hidden
 	gone := &gone{layer: l}
 	for _, w := range l.whiteouts {
-		if dir := m.hiding(w.dir, gone); dir != nil {
+		dir, err := m.hiding(w.dir, gone)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return entryError([]byte(w.path()), err)
+		}
+		if dir != nil {
 			todo = append(todo, hidden{dir, w.name})
 		}
 	}
@@ -71,20 +78,26 @@ func (m *merger) hide(l *parsedLayer) {
 			h.dir.RemoveChild(h.name)
 		}
 	}
+	return nil
 }
 
 // hiding returns the directory in the lower layers that a whiteout in dir is
 // about, or nil if there is none: then it hides nothing. A symbolic link there
 // that the layer replaces or hides is not followed, since the whiteout is about
 // what stood in its place and not about what it led to.
-func (m *merger) hiding(dir string, gone *gone) *tree.Node {
+func (m *merger) hiding(dir string, gone *gone) (*tree.Node, error) {
 	if n := m.direct(dir); n != nil {
-		return n
+		return n, nil
 	}
-	if err := m.walk(dir, gone.has); err != nil {
-		return nil
+	barred := func(path string) bool { return m.spend(gone.cost(path)) != nil || gone.has(path) }
+	err := m.walk(dir, barred)
+	if m.left < 0 {
+		return nil, m.spend(0)
 	}
-	return m.stack[len(m.stack)-1].node
+	if err != nil {
+		return nil, nil //nolint:nilerr // what cannot be reached is not there
+	}
+	return m.stack[len(m.stack)-1].node, nil
 }
 
 // add puts one entry into the tree.

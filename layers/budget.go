@@ -10,6 +10,7 @@ const (
 	maxNames   = 1 << 28 // bytes of paths, link targets and extended attributes
 	maxInlined = 1 << 31 // bytes of a layer's tar that are not the content of objects
 	maxTar     = 1 << 40 // bytes of a layer's tar
+	maxWalked  = 1 << 28 // bytes of paths that following symbolic links leaves to walk
 )
 
 // budget is what may still be kept of a layer or an image. It may be spent by

@@ -1,5 +1,7 @@
 package layers
 
+import "strings"
+
 // gone knows what of the lower layers a layer takes away. It is filled when it
 // is first asked, which is rarely.
 type gone struct {
@@ -26,6 +28,12 @@ func (g *gone) has(path string) bool {
 		path = dir
 	}
 	return false
+}
+
+// cost is about what it takes to ask has, in the unit of maxWalked: each
+// directory on the way is looked up by its whole path.
+func (g *gone) cost(path string) int {
+	return (strings.Count(path, "/") + 1) * (len(path)/16 + 1)
 }
 
 func (g *gone) fill() {

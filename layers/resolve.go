@@ -31,6 +31,16 @@ type frame struct {
 type resolver struct {
 	root  *tree.Node
 	stack []frame // from the root down to where the walk is
+	left  int64   // of maxWalked
+}
+
+// spend charges for n bytes of path. A few links with long targets would
+// otherwise make each entry cost a thousand times what its own path does.
+func (r *resolver) spend(n int) error {
+	if r.left -= int64(n); r.left < 0 {
+		return unsupported("symbolic links that lead over paths of more than %d bytes are not supported", maxWalked)
+	}
+	return nil
 }
 
 // direct returns the directory at a clean path if no symbolic link and nothing
@@ -96,6 +106,9 @@ func (r *resolver) walk(path string, barred func(string) bool) error {
 			r.stack = r.stack[:1]
 		}
 		todo = child.Target + "/" + rest
+		if err := r.spend(len(todo)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

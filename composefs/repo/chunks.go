@@ -113,7 +113,7 @@ func noEOF(err error) error {
 
 // beginRun begins an inline chunk of n bytes.
 func (s *StreamReader) beginRun(n uint64) error {
-	if n > s.layout.size-s.inline {
+	if taken := s.inline + s.externals; taken > s.layout.size || n > s.layout.size-taken {
 		return fmt.Errorf("a chunk of %d bytes exceeds the stream's size of %d", n, s.layout.size)
 	}
 	s.run = n
@@ -135,15 +135,15 @@ func (s *StreamReader) piece() (Chunk, error) {
 	return c, nil
 }
 
-// external gives out an object. Objects may be empty, but that is rare enough
-// for a bound on the number of references: that of bytes in the stream, and
-// one for each object.
+// external gives out an object. It counts as one byte at least, which bounds
+// the number of chunks by the size that the stream claims. Only a stream of
+// nothing may have one empty object.
 func (s *StreamReader) external(i uint64) (Chunk, error) {
 	if i >= uint64(len(s.objects)) {
 		return Chunk{}, fmt.Errorf("a chunk refers to object %d of %d", i, len(s.objects))
 	}
 	s.externals++
-	if s.externals > uint64(len(s.objects)) && s.externals-uint64(len(s.objects)) > s.layout.size {
+	if s.inline+s.externals > max(s.layout.size, 1) {
 		return Chunk{}, fmt.Errorf("more chunks than the stream's size of %d allows", s.layout.size)
 	}
 	return Chunk{External: s.objects[i]}, nil

@@ -167,6 +167,12 @@ func TestHostileStreams(t *testing.T) {
 		"chunk of 10 GiB":        with(func(s *rawStream) { s.stream = append(le64(-10<<30), "x"...) }),
 		"more than the size":     with(func(s *rawStream) { s.size = 3 }),
 		"chunks more than size":  with(func(s *rawStream) { s.stream = bytes.Repeat(append(le64(-4), "head"...), 4) }),
+		"objects and bytes more than size": with(func(s *rawStream) {
+			s.stream = slices.Concat(le64(-4), []byte("head"), make([]byte, 8*10))
+		}),
+		"bytes after objects more than size": with(func(s *rawStream) {
+			s.stream = slices.Concat(make([]byte, 8*10), le64(-4), []byte("head"))
+		}),
 		"objects more than size": with(func(s *rawStream) { s.stream = make([]byte, 8*15) }),
 		"less than the size":     with(func(s *rawStream) { s.stream = append(le64(-4), "head"...) }),
 		"nothing of the size":    with(func(s *rawStream) { s.stream = nil }),

@@ -221,6 +221,33 @@ func TestNextDoesNotJoinChunks(t *testing.T) {
 	}
 }
 
+// TestEmptyObjects: a stream may hold objects of no bytes, and nothing else.
+func TestEmptyObjects(t *testing.T) {
+	r := newRepo(t, 0)
+	im := r.NewImporter()
+	empty := put(t, im, nil)
+	for _, head := range []string{"", "head"} {
+		w := r.NewStream(im, 0)
+		mustNil(t, w.WriteInline([]byte(head)))
+		mustNil(t, w.WriteExternal(empty, 0))
+		mustNil(t, w.WriteExternal(empty, 0))
+		d, err := w.Commit()
+		mustNil(t, err)
+		s, err := r.OpenStreamObject(d)
+		mustNil(t, err)
+		var out bytes.Buffer
+		if err := s.Cat(&out); err != nil || out.String() != head || len(s.ObjectRefs()) != 1 {
+			t.Errorf("%q, %v, objects %v; want %q", out.String(), err, s.ObjectRefs(), head)
+		}
+		s.Close()
+	}
+	raw := sound()
+	raw.size, raw.stream = 0, le64(0)
+	if n, err := readAll(raw.encode(nil)); n != 0 || err != nil {
+		t.Errorf("one empty object: %d, %v", n, err)
+	}
+}
+
 // TestCatChecksTheSize: an object that has changed since, or a claim that was
 // wrong from the start.
 func TestCatChecksTheSize(t *testing.T) {
@@ -270,8 +297,8 @@ func TestStreamWriterErrors(t *testing.T) {
 	r := newRepo(t, 0)
 	d := put(t, r.NewImporter(), []byte("data"))
 	for what, call := range map[string]func(w *StreamWriter) error{
-		"negative size":          func(w *StreamWriter) error { return w.WriteExternal(d, -1) },
-		"NUL in a name":          func(w *StreamWriter) error { return w.AddNamedRef("a\x00b", d) },
+		"negative size": func(w *StreamWriter) error { return w.WriteExternal(d, -1) },
+		"NUL in a name": func(w *StreamWriter) error { return w.AddNamedRef("a\x00b", d) },
 		"long named references": func(w *StreamWriter) error {
 			w.AddNamedRef(strings.Repeat("x", maxNamedRefs), d)
 			_, err := w.Commit()

@@ -74,10 +74,14 @@ func (w *StreamWriter) WriteInline(p []byte) error {
 	return w.err
 }
 
-// WriteExternal appends the content of the object d, of size bytes.
+// WriteExternal appends the content of the object d, of size bytes. One of no
+// bytes is only referred to.
 func (w *StreamWriter) WriteExternal(d verity.Digest, size int64) error {
 	if size < 0 {
 		return w.fail(fmt.Errorf("an object of %d bytes", size))
+	}
+	if size == 0 {
+		return w.AddObjectRef(d)
 	}
 	w.flushInline()
 	i := w.index(d)

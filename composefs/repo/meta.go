@@ -65,7 +65,7 @@ func (m metadata) encode() ([]byte, error) {
 }
 
 // readMetadata parses and judges meta.json. Its errors are ErrBadMetadata or
-// ErrUnsupported.
+// ErrUnsupported, or those of reading it.
 func readMetadata(r io.Reader) (metadata, error) {
 	var m metadata
 	data, err := io.ReadAll(io.LimitReader(r, metaMaxSize+1))
@@ -76,9 +76,18 @@ func readMetadata(r io.Reader) (metadata, error) {
 		err = json.Unmarshal(data, &m)
 	}
 	if err != nil {
-		return metadata{}, fmt.Errorf("%w: %w", ErrBadMetadata, err)
+		return metadata{}, badMetadata(err)
 	}
 	return m, m.check()
+}
+
+// badMetadata makes err one of meta.json, unless it speaks of something else
+// than the file.
+func badMetadata(err error) error {
+	if lasting(err) {
+		return fmt.Errorf("%w: %w", ErrBadMetadata, err)
+	}
+	return fmt.Errorf("read meta.json: %w", err)
 }
 
 func (m metadata) check() error {

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/verity"
 )
@@ -124,4 +127,44 @@ func TestUpgradeOfNothing(t *testing.T) {
 	if r.Algorithm() != verity.SHA256 {
 		t.Errorf("it has %s", r.Algorithm())
 	}
+}
+
+// TestMetadataThatCannotBeRead is no damaged one: the program has no
+// descriptor left for it. The limit is that of the whole process.
+func TestMetadataThatCannotBeRead(t *testing.T) {
+	path := newRepo(t, 0).Path()
+	for _, o := range []OpenOptions{{}, {Damaged: true}} {
+		err := withDescriptors(t, 1, func() error { // for the directory
+			r, err := Open(path, o)
+			if err == nil {
+				r.Close()
+			}
+			return err
+		})
+		if !errors.Is(err, unix.EMFILE) || errors.Is(err, ErrBadMetadata) {
+			t.Errorf("%+v: error %v", o, err)
+		}
+	}
+}
+
+func TestMetadataReadErrors(t *testing.T) {
+	for err, bad := range map[error]bool{unix.ENOMEM: false, unix.EINTR: false, unix.EIO: true} {
+		_, got := readMetadata(iotest.ErrReader(err))
+		if !errors.Is(got, err) || errors.Is(got, ErrBadMetadata) != bad {
+			t.Errorf("%v: error %v", err, got)
+		}
+	}
+}
+
+// withDescriptors runs fn while the process can open n descriptors more.
+func withDescriptors(t *testing.T, n int, fn func() error) error {
+	t.Helper()
+	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	mustNil(t, err)
+	mustNil(t, unix.Close(fd))
+	var old unix.Rlimit
+	mustNil(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old) //nolint:errcheck // it was so before
+	mustNil(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(fd + n), Max: old.Max}))
+	return fn()
 }

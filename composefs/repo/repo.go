@@ -90,7 +90,7 @@ func (r *Repo) load(o OpenOptions) error {
 			err = r.loadMetadata()
 		}
 	}
-	if err != nil && o.Damaged && !errors.Is(err, ErrUnsupported) {
+	if err != nil && o.Damaged && !errors.Is(err, ErrUnsupported) && !passing(err) {
 		r.metaError, err = err, r.loadInferred()
 	}
 	if err != nil {
@@ -113,7 +113,7 @@ func (r *Repo) loadMetadata() error {
 		return r.withoutMetadata()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrBadMetadata, err)
+		return badMetadata(err)
 	}
 	defer f.Close()
 	m, err := readMetadata(f)
@@ -131,10 +131,14 @@ func (r *Repo) loadMetadata() error {
 
 func (r *Repo) withoutMetadata() error {
 	var st unix.Stat_t
-	if err := unix.Fstatat(r.fd, objectsName, &st, 0); err != nil {
-		return ErrNotRepository
+	err := unix.Fstatat(r.fd, objectsName, &st, 0)
+	switch {
+	case err == nil:
+		return ErrOldFormat
+	case passing(err):
+		return &os.PathError{Op: "stat", Path: objectsName, Err: err}
 	}
-	return ErrOldFormat
+	return ErrNotRepository
 }
 
 func (r *Repo) lacksVerity(f *os.File) (bool, error) {

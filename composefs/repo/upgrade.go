@@ -38,6 +38,9 @@ func (r *Repo) loadInferred() error {
 // by asking the kernel whether that object has fs-verity.
 func (r *Repo) inferFromObjects() (alg verity.Algorithm, insecure bool, err error) {
 	dir, err := r.openDir(objectsName, false)
+	if passing(err) {
+		return 0, false, err
+	}
 	if err != nil {
 		return 0, false, errNoObjects
 	}
@@ -48,6 +51,9 @@ func (r *Repo) inferFromObjects() (alg verity.Algorithm, insecure bool, err erro
 	}
 	for _, sub := range subdirs {
 		ds, err := r.listObjectDir(sub)
+		if passing(err) {
+			return 0, false, err
+		}
 		if err == nil && len(ds) > 0 {
 			return r.inferFrom(ds[0])
 		}

@@ -41,7 +41,9 @@ type failure struct {
 	after time.Duration // how long the registry asks to be left alone
 }
 
-func (f *failure) Error() string { return f.text }
+// Error is the sentence, fit for a terminal: what registries and manifests say
+// is quoted in many of them, and every one comes out here.
+func (f *failure) Error() string { return printable(f.text) }
 
 // Unwrap lets errors.Is find the class and the cause.
 func (f *failure) Unwrap() []error {

@@ -82,7 +82,7 @@ func (r *retrier) failed(ctx context.Context, f *failure) error {
 	}
 	r.progress.Report(progress.Event{
 		Kind: progress.Message,
-		Text: fmt.Sprintf("%s; trying again in %s", f.text, d.Round(time.Second/10)),
+		Text: fmt.Sprintf("%s; trying again in %s", f, d.Round(time.Second/10)),
 	})
 	return r.clock.Sleep(ctx, d)
 }

@@ -81,7 +81,7 @@ func (r Reference) resolve() (types.ImageReference, error) {
 	}
 	ref, err := t.open(r.name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r, err)
+		return nil, &failure{class: classify(err), cause: err, text: fmt.Sprintf("%s: %s", r, err)}
 	}
 	return ref, nil
 }

@@ -24,7 +24,7 @@ type local struct {
 
 func (l *local) open(ctx context.Context, b blob, off int64) (body, error) {
 	if off > 0 {
-		return nil, errors.New("internal error: local blobs are not resumed")
+		return nil, errors.New("internal error: local blobs are not resumed") // every error of localBody lasts
 	}
 	rc, size, err := l.getBlob(ctx, b)
 	if err != nil {
@@ -34,7 +34,7 @@ func (l *local) open(ctx context.Context, b blob, off int64) (body, error) {
 		rc.Close()
 		return nil, &failure{class: class{ErrCorrupt, false}, text: wrongSize(l.what, size, b.size)}
 	}
-	return localBody{rc, l.what}, nil
+	return &localBody{ReadCloser: rc, what: l.what, size: b.size}, nil
 }
 
 func wrongSize(place string, got, want int64) string {
@@ -51,17 +51,22 @@ func (l *local) getBlob(ctx context.Context, b blob) (io.ReadCloser, int64, erro
 
 type localBody struct {
 	io.ReadCloser
-	what string
+	what      string
+	size, off int64 // size is -1 if unknown
 }
 
-func (b localBody) place() string { return b.what }
-func (b localBody) blame()        {}
+func (b *localBody) place() string { return b.what }
+func (b *localBody) blame()        {}
 
 // Read turns an early end and every error into a lasting one: a file does not
 // get better by being read again.
-func (b localBody) Read(p []byte) (int, error) {
+func (b *localBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	b.off += int64(n)
+	switch {
+	case errors.Is(err, io.EOF) && b.off < b.size:
+		err = &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("%s ended after %s of %s bytes", b.what, comma(b.off), comma(b.size))}
+	case err != nil && !errors.Is(err, io.EOF):
 		err = &failure{class: class{classify(err).kind, false}, cause: err, text: fmt.Sprintf("%s cannot be read: %s", b.what, reason(err))}
 	}
 	return n, err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/progress"
 )
 
 // layerFault is what befalls the second layer, and what comes of it.
@@ -384,9 +385,29 @@ func configDigest(b *registrytest.Built) string {
 	return ""
 }
 
+// TestUnreachable: a registry of which nothing is ever heard has a mistyped name.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	o := newSystem(t).options()
 	checkError(t, openError(t, "127.0.0.1:1/acme/os:44", o), image.ErrUnreachable,
-		"registry 127.0.0.1:1 is unreachable: 127.0.0.1:1: connection refused (6 attempts)")
+		"registry 127.0.0.1:1 is unreachable: 127.0.0.1:1: connection refused (2 attempts)")
+	if diff := cmp.Diff([]time.Duration{s}, slept(t, o)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestRegistryRestarts: a registry that has answered does not come back at once.
+func TestRegistryRestarts(t *testing.T) {
+	t.Parallel()
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer front.Close()
+	addr := strings.TrimPrefix(front.URL, "http://")
+	o := newSystem(t).options()
+	o.InsecureTLS = true
+	o.Progress = func(progress.Event) { front.Close() } // before the second attempt
+	if err := openError(t, addr+"/acme/os:44", o); !strings.HasSuffix(err.Error(), "connection refused (6 attempts)") {
+		t.Error(err)
+	}
 }

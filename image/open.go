@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http/httptrace"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -75,7 +76,7 @@ func (op *opening) closeRegistry() {
 // retry attempts until an attempt succeeds or fails for good.
 func (op *opening) retry(ctx context.Context) (*Image, error) {
 	retry := newRetrier(op.o)
-	for {
+	for silent := true; ; {
 		im, err := op.attempt(ctx)
 		if err == nil {
 			return im, nil
@@ -84,6 +85,10 @@ func (op *opening) retry(ctx context.Context) (*Image, error) {
 			return nil, err
 		}
 		f := op.failure(err)
+		retry.Attempts = op.o.Retry.Attempts
+		if silent = silent && op.nobody(f); silent {
+			retry.Attempts = min(retry.Attempts, 2)
+		}
 		if f.temporary && op.registry != nil && !errors.Is(f.cause, errStalled) {
 			f.after = max(f.after, op.registry.askWhen(ctx, op.lib.DockerReference()))
 		}
@@ -91,6 +96,14 @@ func (op *opening) retry(ctx context.Context) (*Image, error) {
 			return nil, err
 		}
 	}
+}
+
+// nobody reports whether nobody listens where the registry should be. If that is
+// all that was ever heard of it, its name is likely mistyped, and people should
+// not have to wait for a pull's full stubbornness to learn it. Who has configured
+// mirrors has mistyped nothing.
+func (op *opening) nobody(f *failure) bool {
+	return op.registry != nil && len(op.registry.endpoints) == 1 && errors.Is(f, syscall.ECONNREFUSED)
 }
 
 // attempt finds the image's manifest and has it judged.
@@ -272,7 +285,7 @@ func layersOf(doc *document, c *v1.Image) []Layer {
 func (im *Image) useStoredLayers(ctx context.Context) error {
 	infos, err := im.src.LayerInfosForCopy(ctx, im.instance)
 	if err != nil {
-		return fmt.Errorf("%s: %w", im.Ref, err)
+		return &failure{class: classify(err), cause: err, text: fmt.Sprintf("%s: %s", im.Ref, err)}
 	}
 	if infos == nil {
 		return nil

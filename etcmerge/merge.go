@@ -52,7 +52,7 @@ func (m *merger) oldDir(path string, p, c, n *tree.Node) *tree.Node {
 	if n == nil && !touched && out.Len() == 0 {
 		return nil // the image dropped it, and nobody misses it
 	}
-	if !touched && sameEntries(out, n) {
+	if !touched && n != nil && sameEntries(out, n) {
 		return n
 	}
 	return out
@@ -93,7 +93,7 @@ func (m *merger) entry(path, name string, p, c, n *tree.Node) *tree.Node {
 		if content, ok := m.accounts[name]; ok {
 			return m.account(at, content, p, c, n)
 		}
-		if name == machineID && c != nil {
+		if name == machineID && isRegular(c) && !isDir(n) {
 			p = nil // always the machine's own
 		}
 	}

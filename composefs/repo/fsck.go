@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/composefs/verity"
 )
 
@@ -40,7 +42,7 @@ type checker struct {
 	r       *Repo
 	options FsckOptions
 	report  FsckReport
-	sizes   map[verity.Digest]int64 // of all objects that are regular files
+	sizes   map[verity.Digest]int64 // of the objects that are regular files; see size
 	bad     []fix                   // what Repair would remove
 	unsure  bool                    // something was found that Repair must not go by
 	err     error                   // why the check cannot go on
@@ -59,19 +61,25 @@ func (c *checker) run(ctx context.Context) error {
 	if c.metadata(); c.err != nil {
 		return c.err
 	}
-	for _, step := range []func(context.Context) error{
+	for _, step := range c.steps() {
+		if err := cmp.Or(step(ctx), c.err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steps are the parts of a check in their order: what names stand for is known
+// before the names are read.
+func (c *checker) steps() []func(context.Context) error {
+	return []func(context.Context) error{
 		c.objects,
 		func(ctx context.Context) error { return c.links(ctx, streams) },
 		c.namedStreams,
 		func(context.Context) error { return c.refs(streams, "") },
 		func(ctx context.Context) error { return c.links(ctx, images) },
 		func(context.Context) error { return c.refs(images, "") },
-	} {
-		if err := cmp.Or(step(ctx), c.err); err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
 // failed is for what could not be read, as that of objectCheck.
@@ -82,6 +90,25 @@ func (c *checker) failed(k Kind, path string, d verity.Digest, err error) {
 	}
 	c.unsure = c.unsure || !lasting(err)
 	c.found(k, path, d, "%v", err)
+}
+
+// size returns the size of an object, and whether it is there. What was not
+// there when the objects were listed is looked at again: a pull may have stored
+// it before it published the name that led here.
+func (c *checker) size(d verity.Digest) (int64, bool) {
+	if size, ok := c.sizes[d]; ok {
+		return size, true
+	}
+	var st unix.Stat_t
+	err := unix.Fstatat(c.r.fd, objectPath(d), &st, unix.AT_SYMLINK_NOFOLLOW)
+	if passing(err) {
+		c.stop(objectPath(d), err)
+	}
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0, false
+	}
+	c.sizes[d] = st.Size
+	return st.Size, true
 }
 
 // stop notes the first error that is no finding.

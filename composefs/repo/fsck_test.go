@@ -226,6 +226,25 @@ func TestFsckCancelled(t *testing.T) {
 	wantError(t, err, context.Canceled)
 }
 
+// TestFsckDuringAPull stores an image between the listing of the objects and
+// that of the names.
+func TestFsckDuringAPull(t *testing.T) {
+	s := newSpecimen(t, Config{Insecure: true}, noSync())
+	for _, name := range []string{objectsName, streamsName, imagesName} {
+		s.remove(t, name)
+	}
+	c := s.newChecker(FsckOptions{})
+	mustNil(t, c.objects(t.Context()))
+	s.store(t)
+	names := c.steps()[1:]
+	for _, step := range names {
+		mustNil(t, step(t.Context()))
+	}
+	if c.err != nil || !c.report.OK() || c.report.StreamsChecked != 2 || c.report.ImagesChecked != 1 {
+		t.Errorf("%v, %d names of streams\n%s", c.err, c.report.StreamsChecked, &c.report)
+	}
+}
+
 // TestOpenDamaged: a repository can be checked although meta.json says nothing
 // any more.
 func TestOpenDamaged(t *testing.T) {

@@ -35,7 +35,7 @@ func (c *checker) imageFile(path, name string, f *tree.File) {
 		c.found(ImageInvalid, path, verity.Digest{}, "%.200s is at %.200q, which is no object", name, f.Payload)
 		return
 	}
-	size, ok := c.sizes[d]
+	size, ok := c.size(d)
 	switch {
 	case !ok:
 		c.report.MissingObjects++

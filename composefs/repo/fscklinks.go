@@ -73,7 +73,7 @@ func (c *checker) linkTarget(path string, e os.DirEntry) (verity.Digest, bool) {
 	if c.misnamed(path, e.Name(), d) {
 		return d, false
 	}
-	if _, ok := c.sizes[d]; !ok {
+	if _, ok := c.size(d); !ok {
 		c.report.BrokenLinks++
 		c.found(BrokenSymlink, path, d, "")
 		return d, false
@@ -134,7 +134,11 @@ func (c *checker) ref(cat category, ref string) {
 		c.stop(path, err)
 		return
 	}
-	if _, there := c.sizes[d]; err != nil || !there {
+	there := err == nil
+	if there {
+		_, there = c.size(d)
+	}
+	if !there {
 		c.report.BrokenLinks++
 		c.found(BrokenSymlink, path, d, "")
 	}

@@ -33,14 +33,14 @@ func (c *checker) stream(path string, d verity.Digest) {
 // streamRefs checks that everything that the stream refers to is there.
 func (c *checker) streamRefs(path string, s *StreamReader) (missing bool) {
 	for _, o := range s.ObjectRefs() {
-		if _, ok := c.sizes[o]; !ok {
+		if _, ok := c.size(o); !ok {
 			c.report.MissingObjects++
 			c.found(MissingObjectRef, path, o, "%s", o)
 			missing = true
 		}
 	}
 	for _, ref := range s.NamedRefs() {
-		if _, ok := c.sizes[ref.Digest]; !ok {
+		if _, ok := c.size(ref.Digest); !ok {
 			c.report.MissingObjects++
 			c.found(MissingNamedRef, path, ref.Digest, "ref %s: %s", ref.Name, ref.Digest)
 		}
@@ -61,7 +61,7 @@ func (c *checker) streamChunks(s *StreamReader) error {
 		}
 		size, ok := int64(len(chunk.Inline)), true
 		if !chunk.External.IsZero() {
-			size, ok = c.sizes[chunk.External]
+			size, ok = c.size(chunk.External)
 		}
 		if !ok {
 			return ErrNotFound // and reported already

@@ -37,7 +37,7 @@ func (m *Manifest) IsContainer() bool {
 func ParseManifest(data []byte) (*Manifest, error) {
 	var doc struct {
 		Manifest
-		Manifests json.RawMessage `json:"manifests"`
+		Manifests []imgspec.Descriptor `json:"manifests"` // null is none, as to package image
 	}
 	if err := unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)

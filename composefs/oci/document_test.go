@@ -63,6 +63,7 @@ func TestRefusedDocuments(t *testing.T) {
 		"no config":       []byte(`{"schemaVersion":2,"layers":[]}`),
 		"index":           []byte(`{"schemaVersion":2,"manifests":[]}`),
 		"image and index": bytes.Replace(manifestJSON(image, good), []byte(`"layers"`), []byte(`"manifests":[],"layers"`), 1),
+		"index is a map":  bytes.Replace(manifestJSON(image, good), []byte(`"layers"`), []byte(`"manifests":{},"layers"`), 1),
 		"digest climbs":   manifestJSON(image, "sha256:../../../../../../etc/passwd"),
 		"digest short":    manifestJSON(image, good[:len(good)-1]),
 		"digest upper":    manifestJSON(image, strings.ToUpper(good)),
@@ -85,7 +86,8 @@ func TestRefusedDocuments(t *testing.T) {
 			t.Errorf("config, %s: accepted", name)
 		}
 	}
-	m, err := ParseManifest(manifestJSON(image, good))
+	null := bytes.Replace(manifestJSON(image, good), []byte(`"layers"`), []byte(`"manifests":null,"layers"`), 1)
+	m, err := ParseManifest(null)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -59,7 +60,7 @@ func DecodeTag(name string) string {
 const maxFileName = 255
 
 // CheckTag says why a name cannot be a tag, if it cannot: it is empty, begins
-// with "@", which announces a digest, or does not make a file name.
+// with "@", which announces a digest, does not make a file name, or is not UTF-8.
 func CheckTag(tag string) error {
 	name := EncodeTag(tag)
 	switch {
@@ -69,6 +70,8 @@ func CheckTag(tag string) error {
 		return fmt.Errorf("tag %q begins with \"@\", which announces a digest", tag)
 	case name == "." || name == ".." || strings.ContainsRune(name, 0):
 		return fmt.Errorf("tag %q is not a file name", tag)
+	case !utf8.ValidString(tag):
+		return fmt.Errorf("tag %q is not UTF-8", tag)
 	case len(name) > maxFileName:
 		return fmt.Errorf("tag %q is longer than %d bytes", tag, maxFileName)
 	}

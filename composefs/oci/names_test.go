@@ -33,7 +33,7 @@ func TestCheckTag(t *testing.T) {
 			t.Errorf("CheckTag(%q): %v", tag, err)
 		}
 	}
-	for _, tag := range []string{"", "@sha256:00", ".", "..", "a\x00b", strings.Repeat("a", 256), strings.Repeat("/", 86)} {
+	for _, tag := range []string{"", "@sha256:00", "caf\xe9", "\xed\xa0\x80", ".", "..", "a\x00b", strings.Repeat("a", 256), strings.Repeat("/", 86)} {
 		if CheckTag(tag) == nil {
 			t.Errorf("CheckTag(%q) found nothing wrong", tag)
 		}

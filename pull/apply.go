@@ -24,6 +24,11 @@ type Options struct {
 	Parallel int                // layers fetched at once; 0 means DefaultParallel
 	Progress progress.Func
 
+	// ErofsVersion is the version of the EROFS images; nil means what the
+	// repository records. Nothing else is accepted: a config refers to images of
+	// version 0 and of version 1 by the same names, so they cannot be told apart.
+	ErofsVersion *erofs.Version
+
 	// Checkpoint is the time after which layers that are complete get their names
 	// while others are still on their way; 0 means DefaultCheckpoint.
 	Checkpoint time.Duration
@@ -107,13 +112,37 @@ func (a *applier) check() error {
 	if a.repo.ReadOnly() {
 		return repo.ErrReadOnly
 	}
-	if v := a.repo.ErofsVersion(); v > int(erofs.V1) {
-		return fmt.Errorf("the repository wants images of version %d, which this program does not write", v)
+	if err := a.checkVersion(); err != nil {
+		return err
+	}
+	if err := a.checkDocuments(); err != nil {
+		return err
 	}
 	if a.opts.Tag != "" {
 		return oci.CheckTag(a.opts.Tag)
 	}
 	return nil
+}
+
+func (a *applier) checkVersion() error {
+	has := a.repo.ErofsVersion()
+	if has > int(erofs.V1) {
+		return fmt.Errorf("the repository wants images of version %d, which this program does not write", has)
+	}
+	if want := a.opts.ErofsVersion; want != nil && int(*want) != has {
+		return fmt.Errorf("the repository records images of version %d and cannot have others beside them: version %d was asked for", has, *want)
+	}
+	return nil
+}
+
+// checkDocuments refuses a manifest or a config that oci.Write would refuse.
+func (a *applier) checkDocuments() error {
+	m, err := oci.ParseManifest(a.plan.img.Manifest)
+	if err != nil {
+		return err
+	}
+	_, err = oci.LayerIDs(m, a.plan.img.Config)
+	return err
 }
 
 // store writes the manifest and the config, unless they are here and say all

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/bootc-go/bootc/composefs/erofs"
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/image/registrytest"
@@ -218,9 +221,17 @@ func TestCheckpoint(t *testing.T) {
 func TestRefusedEarly(t *testing.T) {
 	w := newWorld(t)
 	b := w.threeLayers()
-	if _, err := w.pull(t.Context(), w.name("1"), "@bad"); err == nil {
-		t.Error("tag @bad: accepted")
+	for _, tag := range []string{"@bad", "caf\xe9"} {
+		if _, err := w.pull(t.Context(), w.name("1"), tag); err == nil {
+			t.Errorf("tag %q: accepted", tag)
+		}
 	}
+	v0 := erofs.V0
+	w.opts.ErofsVersion = &v0
+	if _, err := w.pull(t.Context(), w.name("1"), "1"); err == nil {
+		t.Error("images of version 0 in a repository of version 1: accepted")
+	}
+	w.opts.ErofsVersion = nil
 	dir := w.repo.Path()
 	w.repo.Close()
 	r, err := repo.Open(dir, repo.OpenOptions{ReadOnly: true})
@@ -232,9 +243,49 @@ func TestRefusedEarly(t *testing.T) {
 	if _, err := w.pull(t.Context(), w.name("1"), "1"); !errors.Is(err, repo.ErrReadOnly) {
 		t.Errorf("a read-only repository: %v", err)
 	}
+	w.repo = repoOfVersion2(t)
+	if _, err := w.pull(t.Context(), w.name("1"), "1"); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("a repository of version 2: %v", err)
+	}
 	if n, _ := w.reg.Gets(string(b.Layers[0].Digest)); n > 0 {
 		t.Errorf("a layer was asked for %d times", n)
 	}
+}
+
+// repoOfVersion2 is a repository as older programs made it.
+func repoOfVersion2(t *testing.T) *repo.Repo {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "meta.json"), []byte(`{"version": 1, "algorithm": "fsverity-sha512-12"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Open(dir, repo.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// TestErofsVersion asks for the version that the repository records.
+func TestErofsVersion(t *testing.T) {
+	w := newWorld(t)
+	w.threeLayers()
+	v1 := erofs.V1
+	w.opts.ErofsVersion = &v1
+	w.mustPull(t, w.name("1"), "1")
+	sameListing(t, "compared with a pull that asks for none", w.control("1"), listing(t, w.repo))
+}
+
+// TestManifestsNull: an index that is none is none to every package.
+func TestManifestsNull(t *testing.T) {
+	w := newWorld(t)
+	b := registrytest.Build(t, registrytest.Image{Layers: []registrytest.Layer{gzLayer(files("a", 1, 5, 2000)...)}})
+	b.Manifest = []byte(strings.Replace(string(b.Manifest), "{", `{"manifests":null,`, 1))
+	b.Descriptor.Digest, b.Descriptor.Size = digest.FromBytes(b.Manifest), int64(len(b.Manifest))
+	w.reg.Push("os", "1", b)
+	w.mustPull(t, w.name("1"), "1")
+	fsckClean(t, w.repo)
 }
 
 // TestNoManifest breaks what comes before the layers: nothing may be written,

@@ -79,6 +79,8 @@ func (e *env) repoPath(c *cli.Context) (string, error) {
 	switch {
 	case set > 1:
 		return "", usageError(c, "only one of --repo, --system and --user can be used")
+	case c.IsSet("repo") && c.String("repo") == "":
+		return "", usageError(c, "--repo needs the name of a directory")
 	case c.IsSet("repo"):
 		return c.String("repo"), nil
 	case c.Bool("user") || !c.Bool("system") && os.Getuid() != 0:
@@ -93,8 +95,14 @@ func (e *env) repoPath(c *cli.Context) (string, error) {
 
 // openRepo opens the repository that the flags name.
 func (e *env) openRepo(c *cli.Context, o repo.OpenOptions) (*repo.Repo, error) {
+	if c.Bool("no-repo") {
+		return nil, usageError(c, "--no-repo goes only with compute-id and create-dumpfile")
+	}
 	path, err := e.repoPath(c)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := erofsFlag(c, 1); err != nil {
 		return nil, err
 	}
 	o.RequireVerity, o.NoUpgrade = c.Bool("require-verity"), c.Bool("no-upgrade")

@@ -153,6 +153,11 @@ func mountImage(c *cli.Context, r *repo.Repo, name, target string) error {
 		return err
 	}
 	defer image.Close()
+	if st, err := os.Stat(target); err != nil {
+		return fmt.Errorf("cannot mount %s: %w", name, err)
+	} else if !st.IsDir() {
+		return fmt.Errorf("cannot mount %s: %s is no directory", name, target)
+	}
 	objects, err := r.ObjectsDir()
 	if err != nil {
 		return err

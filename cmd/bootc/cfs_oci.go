@@ -3,13 +3,11 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
@@ -46,7 +44,7 @@ func (e *env) cfsOCICommand() *cli.Command {
 				Action: e.repoAction(true, e.ociLayer),
 			},
 			{
-				Name: "tag", Usage: "give an image one more name", ArgsUsage: "DIGEST NAME",
+				Name: "tag", Usage: "give an image, by its tag or digest, one more name", ArgsUsage: "IMAGE NAME",
 				Action: e.repoAction(false, e.ociTag),
 			},
 			{
@@ -123,14 +121,14 @@ func (e *env) ociInspect(c *cli.Context, r *repo.Repo, args []string) error {
 }
 
 func (e *env) ociTag(_ *cli.Context, r *repo.Repo, args []string) error {
-	d, err := digest.Parse(strings.TrimPrefix(args[0], "@"))
+	img, err := openImage(r, args[0])
 	if err != nil {
-		return fmt.Errorf("cannot tag %s: %w", args[0], err)
-	}
-	if err := oci.Tag(r, d, args[1]); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "Tagged %s as %s\n", d, args[1])
+	if err := oci.Tag(r, img.ManifestDigest, args[1]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "Tagged %s as %s\n", img.ManifestDigest, printable(args[1]))
 	return err
 }
 
@@ -138,7 +136,7 @@ func (e *env) ociUntag(_ *cli.Context, r *repo.Repo, args []string) error {
 	if err := oci.Untag(r, args[0]); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(e.stdout, "Removed tag %s\n", args[0])
+	_, err := fmt.Fprintf(e.stdout, "Removed tag %s\n", printable(args[0]))
 	return err
 }
 
@@ -162,7 +160,10 @@ func (e *env) ociFsck(c *cli.Context, r *repo.Repo, args []string) error {
 func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
 	id, err := digest.Parse(args[0])
 	if err != nil {
-		return fmt.Errorf("cannot open layer %s: %w", args[0], err)
+		return fmt.Errorf("cannot open layer %s: it is no diff_id, such as sha256:… (%w)", args[0], err)
+	}
+	if c.Bool("json") && c.Bool("dumpfile") {
+		return usageError(c, "--json and --dumpfile exclude each other")
 	}
 	if c.Bool("json") {
 		info, err := oci.InspectLayer(r, id)
@@ -171,7 +172,7 @@ func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {
 		}
 		return e.printJSON(info)
 	}
-	if f, ok := e.stdout.(*os.File); ok && !c.Bool("dumpfile") && term.IsTerminal(int(f.Fd())) {
+	if !c.Bool("dumpfile") && isTerminal(e.stdout) {
 		return fmt.Errorf("cannot write layer %s: a tar archive does not belong on a terminal: redirect it, or use --json", id)
 	}
 	s, err := oci.OpenLayer(r, id)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,15 +35,23 @@ func (e *env) cfsPullCommand() *cli.Command {
 // ociPull pulls and prints what was stored as cfsctl does.
 func (e *env) ociPull(c *cli.Context, r *repo.Repo, args []string) error {
 	tag := args[1]
-	if tag == "" {
+	if len(c.Args().Slice()) < 2 {
 		tag = args[0]
+	}
+	if c.Int("parallel") < 1 {
+		return usageError(c, "--parallel: %d is no number of layers", c.Int("parallel"))
+	}
+	for _, f := range []string{"authfile", "policy"} {
+		if _, err := os.Stat(c.String(f)); c.IsSet(f) && err != nil {
+			return fmt.Errorf("cannot use --%s: %w", f, err)
+		}
 	}
 	res, err := e.pull(c, r, args[0], tag)
 	if err != nil {
 		return err
 	}
 	s := res.Stats
-	fmt.Fprintf(e.stdout, "manifest %s\nconfig   %s\nverity   %s\ntagged   %s\n", res.ManifestDigest, res.ConfigDigest, res.ManifestStream, tag)
+	fmt.Fprintf(e.stdout, "manifest %s\nconfig   %s\nverity   %s\ntagged   %s\n", res.ManifestDigest, res.ConfigDigest, res.ManifestStream, printable(tag))
 	fmt.Fprintf(e.stdout, "layers   %d fetched (%s) + %d already here\n", s.LayersFetched, bytesText(s.BytesFetched), s.LayersReused)
 	fmt.Fprintf(e.stdout, "objects  %d new (%s stored) + %d already present objects\n", s.ObjectsNew, bytesText(s.BytesNew), s.ObjectsReused)
 	if !res.BootImage.IsZero() {
@@ -91,7 +100,7 @@ func announce(report progress.Func, p *pull.Plan) {
 	if len(fetch) > 0 {
 		text = fmt.Sprintf("fetching %d of %d layers, %s", len(fetch), len(p.Layers), bytesText(size))
 		if here := len(p.Layers) - len(fetch); here > 0 {
-			text += fmt.Sprintf("; %d are here already", here)
+			text += fmt.Sprintf("; %d already here", here)
 		}
 	}
 	report.Report(progress.Event{Kind: progress.Message, Text: text})

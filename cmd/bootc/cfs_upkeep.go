@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 )
 
@@ -97,9 +99,53 @@ func (e *env) cfsRepair(c *cli.Context, r *repo.Repo) error {
 	if c.Bool("json") {
 		return e.printJSON(report)
 	}
+	if report.OK() {
+		_, err = fmt.Fprintf(e.stdout, "%sNothing to repair\n", report)
+		return err
+	}
 	_, err = fmt.Fprintf(e.stdout, "%sRepaired: %d objects and %d names removed; pull the images again to restore them\n",
 		report, res.Objects, res.Links)
-	return err
+	if err != nil {
+		return err
+	}
+	return e.incomplete(c, r)
+}
+
+// incomplete names the images that miss something.
+func (e *env) incomplete(c *cli.Context, r *repo.Repo) error {
+	refs, err := oci.Refs(r)
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		if !complete(c.Context, r, ref.Tag) {
+			fmt.Fprintf(e.stdout, "Incomplete until pulled again: %s\n", printable(ref.Tag))
+		}
+	}
+	return nil
+}
+
+// complete reports whether an image has all its layers and their objects.
+func complete(ctx context.Context, r *repo.Repo, tag string) bool {
+	img, err := oci.OpenTag(r, tag)
+	if err != nil {
+		return false
+	}
+	for _, l := range img.Layers {
+		if ctx.Err() != nil {
+			return true
+		}
+		s, err := oci.OpenLayer(r, l.ID)
+		if err != nil {
+			return false
+		}
+		missing, err := r.Missing(s.ObjectRefs())
+		s.Close() //nolint:errcheck // only read
+		if err != nil || len(missing) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // printJSON prints v as people read it.

@@ -24,10 +24,16 @@ type env struct {
 // its exit status, 0 for success, 2 for a command line that cannot be
 // understood, 1 for all other failures.
 func run(ctx context.Context, e *env, args []string) int {
-	app := e.app()
+	out := &answer{w: e.stdout}
+	inner := *e
+	inner.stdout = out
+	app := inner.app()
 	args, err := permute(app, args)
 	if err == nil {
 		err = app.RunContext(ctx, args)
+	}
+	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = fmt.Errorf("cannot write the answer to standard output: %w", out.err)
 	}
 	return e.exit(ctx, err)
 }
@@ -63,6 +69,7 @@ func (e *env) app() *cli.App {
 	app := &cli.App{
 		Name:            "bootc",
 		Usage:           "make a container image the operating system of a host",
+		Description:     "So far bootc brings images into composefs repositories, mounts and checks them:\n'bootc internals cfs --help'. Installing and booting hosts comes next.",
 		HideVersion:     true,
 		Flags:           []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}},
 		HideHelpCommand: true,
@@ -103,7 +110,14 @@ func needSubcommand(c *cli.Context) error {
 	if c.Args().Present() {
 		return usageError(c, "unknown command %q", c.Args().First())
 	}
-	return cli.ShowSubcommandHelp(c)
+	if c.Command == nil || len(c.Lineage()) <= 2 {
+		return cli.ShowAppHelp(c)
+	}
+	var names []string
+	for _, sub := range c.Command.Subcommands {
+		names = append(names, sub.Name)
+	}
+	return usageError(c, "missing command: one of %s", strings.Join(names, ", "))
 }
 
 // buildVersion is stamped into the program by the linker.

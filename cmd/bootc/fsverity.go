@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/verity"
 )
@@ -58,11 +59,19 @@ func (e *env) eachFile(fn func(*cli.Context, *os.File, verity.Algorithm) error) 
 }
 
 func withFile(name string, fn func(*os.File) error) error {
-	f, err := os.Open(name)
+	// O_NONBLOCK: a FIFO would wait for a writer, and other files do not care.
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("cannot use %s: not a regular file", name)
+	}
 	return fn(f)
 }
 
@@ -70,9 +79,6 @@ func (e *env) fsverityDigest(c *cli.Context, f *os.File, alg verity.Algorithm) e
 	st, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("cannot hash %s: not a regular file", f.Name())
 	}
 	d, err := verity.SumReaderAt(c.Context, alg, f, st.Size(), runtime.GOMAXPROCS(0))
 	if err != nil {

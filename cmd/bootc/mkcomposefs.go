@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"github.com/bootc-go/bootc/composefs/erofs"
 	"github.com/bootc-go/bootc/composefs/tree"
@@ -47,6 +46,9 @@ func (e *env) mkcomposefs(c *cli.Context) error {
 	}
 	root, err := m.readTree(c)
 	if err != nil {
+		return err
+	}
+	if err := m.checkDigests(root); err != nil && !c.IsSet("digest") {
 		return err
 	}
 	return m.writeImage(root)
@@ -88,11 +90,6 @@ func (e *env) parseMkcomposefs(c *cli.Context) (*mkcomposefs, error) {
 	return m, err
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
 // versionFlags reads --min-version and --max-version as mkcomposefs does: what
 // is not given is 0 as soon as the other one is.
 func versionFlags(c *cli.Context) (erofs.Options, error) {
@@ -105,6 +102,19 @@ func versionFlags(c *cli.Context) (erofs.Options, error) {
 		}
 	}
 	return erofs.Options{Version: erofs.Version(c.Int("min-version")), MaxVersion: erofs.Version(c.Int("max-version"))}, nil
+}
+
+// checkDigests refuses a dump made for another algorithm than the usual one:
+// mkcomposefs knows only that, and would take the digests for something else.
+func (m *mkcomposefs) checkDigests(root *tree.Node) error {
+	want := m.options.Algorithm
+	return tree.Walk(root, func(path string, n *tree.Node) error {
+		if n.File == nil || n.File.Digest.IsZero() || n.File.Digest.Algorithm() == want {
+			return nil
+		}
+		got := n.File.Digest.Algorithm()
+		return fmt.Errorf("cannot make an image for %s of %s: the digest of %q is for %s (use --digest=%s)", want, m.source, path, got, got)
+	})
 }
 
 // readTree reads the source. Options about files have no effect on a dump.

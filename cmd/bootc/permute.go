@@ -94,6 +94,8 @@ func (p *permuter) flag(word string, args []string) ([]string, error) {
 		return nil, fmt.Errorf("flag --%s takes no value, got %q", name, value)
 	case takes && !hasValue:
 		return p.value(word, args)
+	case !takes && !hasValue && len(args) > 0 && (args[0] == "true" || args[0] == "false"):
+		return nil, fmt.Errorf("flag %s takes its value after an equals sign: %s=%s", word, word, args[0])
 	}
 	p.seen = append(p.seen, word)
 	return args, nil

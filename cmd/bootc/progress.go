@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -95,6 +96,11 @@ func (b *bars) start(ev progress.Event) {
 	if b.tasks[ev.Task] != nil || ev.Total == 0 && ev.Task == totalTask {
 		return
 	}
+	if ev.Total == 0 { // of unknown length: a sign of life
+		spinner := mpb.SpinnerStyle().PositionLeft()
+		b.tasks[ev.Task] = b.out.New(1, spinner, mpb.BarRemoveOnComplete(), mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-24.24s ", ev.Text))))
+		return
+	}
 	opts := []mpb.BarOption{
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-24.24s", ev.Text))),
 		mpb.AppendDecorators(counters(ev), decor.Name(" "), decor.OnComplete(rate(ev), "")),
@@ -115,14 +121,17 @@ func counters(ev progress.Event) decor.Decorator {
 	if ev.Unit == progress.Items {
 		return decor.CountersNoUnit("%d / %d")
 	}
-	return decor.Counters(decor.SizeB1000(0), "% .1f / % .1f")
+	return decor.Any(func(s decor.Statistics) string { return bytesText(s.Current) + " / " + bytesText(s.Total) })
 }
 
 func rate(ev progress.Event) decor.Decorator {
 	if ev.Unit == progress.Items {
 		return decor.AverageSpeed(nil, "%.0f/s")
 	}
-	return decor.AverageSpeed(decor.SizeB1000(0), "% .1f")
+	start := time.Now()
+	return decor.Any(func(s decor.Statistics) string {
+		return bytesText(int64(float64(s.Current)/max(time.Since(start).Seconds(), 0.1))) + "/s"
+	})
 }
 
 func (b *bars) advance(ev progress.Event) {
@@ -139,7 +148,7 @@ func (b *bars) end(ev progress.Event) {
 	ev.Done = ev.Total
 	b.advance(ev)
 	if bar := b.tasks[ev.Task]; bar != nil && ev.Task != totalTask {
-		bar.SetTotal(-1, true)
+		bar.Abort(true) // at once: a bar that is complete stays for a while
 		delete(b.tasks, ev.Task)
 	}
 }

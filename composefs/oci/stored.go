@@ -1,8 +1,10 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 
@@ -29,10 +31,20 @@ func lookup(r *repo.Repo, name string, contentType uint64, want digest.Digest) (
 		return nil, err
 	}
 	doc, err := readDocument(r, stream, contentType, want)
-	if err != nil {
-		return nil, nil //nolint:nilerr // a damaged document is as good as none: it will be stored anew
+	if lost(err) {
+		return nil, nil // it will be stored anew
 	}
-	return doc, nil
+	return doc, err
+}
+
+// lost reports whether err means that a document is missing or damaged. Any
+// other failure to read it, such as too many open files, says nothing about it.
+func lost(err error) bool {
+	if errors.Is(err, syscall.EIO) {
+		return false // the repository calls that damage; the document may be whole
+	}
+	_, mismatch := errors.AsType[*MismatchError](err)
+	return mismatch || errors.Is(err, ErrNotFound) || errors.Is(err, repo.ErrDamaged)
 }
 
 // readDocument reads the document of a splitstream and compares its content
@@ -44,11 +56,11 @@ func readDocument(r *repo.Repo, stream verity.Digest, contentType uint64, want d
 	}
 	defer s.Close() //nolint:errcheck // nothing was written
 	if t := s.ContentType(); t != contentType {
-		return nil, fmt.Errorf("the stream's content type is %#x, not %#x", t, contentType)
+		return nil, fmt.Errorf("%w: the stream's content type is %#x, not %#x", repo.ErrDamaged, t, contentType)
 	}
 	objects := s.ObjectRefs()
 	if len(objects) != 1 {
-		return nil, fmt.Errorf("the stream holds %d objects, not 1", len(objects))
+		return nil, fmt.Errorf("%w: the stream holds %d objects, not 1", repo.ErrDamaged, len(objects))
 	}
 	data, err := readObject(r, objects[0])
 	if err != nil {
@@ -100,7 +112,7 @@ func readObject(r *repo.Repo, d verity.Digest) ([]byte, error) {
 		return nil, fmt.Errorf("object %s: %w", d, err)
 	}
 	if len(data) > MaxDocument {
-		return nil, fmt.Errorf("object %s: more than %d bytes", d, MaxDocument)
+		return nil, fmt.Errorf("object %s: %w: more than %d bytes", d, repo.ErrDamaged, MaxDocument)
 	}
 	return data, nil
 }

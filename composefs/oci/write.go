@@ -180,8 +180,11 @@ func (w *writer) repointOthers(config verity.Digest) error {
 			continue
 		}
 		other, err := readDocument(w.repo, l.Digest, ContentTypeManifest, d)
+		if lost(err) {
+			continue // Fsck's business, and no reason to fail here
+		}
 		if err != nil {
-			continue // damaged: Fsck's business, and no reason to fail here
+			return fmt.Errorf("manifest %s: %w", d, err)
 		}
 		if former, ok := other.refs[key]; !ok || former == config {
 			continue

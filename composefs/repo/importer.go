@@ -57,29 +57,44 @@ func (im *Importer) Stats() ImportStats { return im.stats }
 // object that is there but of another size, which a power cut may leave, is
 // replaced.
 func (im *Importer) Put(data []byte) (verity.Digest, error) {
+	return im.putParts(data)
+}
+
+// putParts is Put for data in parts.
+func (im *Importer) putParts(parts ...[]byte) (verity.Digest, error) {
 	im.hasher.Reset()
-	im.hasher.Write(data) //nolint:errcheck // a Hasher does not fail
+	for _, p := range parts {
+		im.hasher.Write(p) //nolint:errcheck // a Hasher does not fail
+	}
 	d := im.hasher.Sum()
-	return d, im.PutHashed(d, data)
+	return d, im.putHashed(d, parts)
 }
 
 // PutHashed is Put for a caller that has computed the digest of data itself,
 // say of many files at once.
 func (im *Importer) PutHashed(d verity.Digest, data []byte) error {
-	stored, err := im.put(d, data)
+	return im.putHashed(d, [][]byte{data})
+}
+
+func (im *Importer) putHashed(d verity.Digest, parts [][]byte) error {
+	var size int64
+	for _, p := range parts {
+		size += int64(len(p))
+	}
+	stored, err := im.put(d, size, parts)
 	if err != nil {
 		return fmt.Errorf("cannot store object %s: %w", d, err)
 	}
-	im.stats.count(stored, int64(len(data)))
+	im.stats.count(stored, size)
 	im.r.rely()
 	return nil
 }
 
-func (im *Importer) put(d verity.Digest, data []byte) (stored bool, err error) {
+func (im *Importer) put(d verity.Digest, size int64, parts [][]byte) (stored bool, err error) {
 	if err := im.r.checkAlgorithm(d); err != nil {
 		return false, err
 	}
-	o := newObject(d, int64(len(data)))
+	o := newObject(d, size)
 	before, err := im.r.look(o)
 	if err != nil || before == present {
 		return false, err
@@ -89,8 +104,10 @@ func (im *Importer) put(d verity.Digest, data []byte) (stored bool, err error) {
 		return false, err
 	}
 	defer t.discard()
-	if err := t.write(data); err != nil {
-		return false, err
+	for _, p := range parts {
+		if err := t.write(p); err != nil {
+			return false, err
+		}
 	}
 	if !im.r.insecure {
 		if err := im.r.protectAs(t, d); err != nil {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -335,6 +336,51 @@ func TestManyNamedRefs(t *testing.T) {
 		w.AddNamedRef(fmt.Sprintf("%06d", i), d)
 	}
 	wantFailure(t, "one more", w.AddNamedRef("more", d))
+}
+
+// TestStreamWriterMemory: bytes that do not compress are held once.
+func TestStreamWriterMemory(t *testing.T) {
+	r := newRepo(t, 0)
+	im := r.NewImporter()
+	p := randomBytes(1, 32<<20)
+	write := func(pieces int) {
+		w := r.NewStream(im, 0)
+		for piece := range slices.Chunk(p, len(p)/pieces) {
+			mustNil(t, w.WriteInline(piece))
+			mustNil(t, w.WriteExternal(verity.Sum(r.Algorithm(), nil), 1))
+		}
+		_, err := w.Commit()
+		mustNil(t, err)
+	}
+	for _, pieces := range []int{1, 128} {
+		write(pieces) // makes the encoders
+		got := allocated(func() { write(pieces) })
+		if limit := uint64(len(p)) * 5 / 4; got > limit {
+			t.Errorf("%d pieces: %d bytes allocated for %d", pieces, got, len(p))
+		}
+	}
+}
+
+func TestStreamWriterBound(t *testing.T) {
+	r := newRepo(t, 0)
+	p := randomBytes(1, 16<<20)
+	for what, between := range map[string]bool{"one run": false, "many runs": true} {
+		w := r.NewStream(r.NewImporter(), 0)
+		var err error
+		for n := 0; err == nil && n < maxStreamMemory/len(p)+1; n++ {
+			err = w.WriteInline(p)
+			if between && err == nil {
+				err = w.WriteExternal(verity.Sum(r.Algorithm(), nil), 1)
+			}
+		}
+		if err == nil {
+			_, err = w.Commit()
+		}
+		if err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%s: error %v", what, err)
+		}
+		w.Abort()
+	}
 }
 
 func TestOpenStream(t *testing.T) {

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,11 +18,16 @@ import (
 // in memory.
 const longInline = 1 << 20
 
+// maxStreamMemory bounds the bytes of a splitstream, compressed, which its
+// writer holds until the end: the header and the references, which come first
+// in the file, are not known before.
+const maxStreamMemory = 128 << 20
+
 var errStreamEnded = errors.New("the stream has ended")
 
 // StreamWriter writes one splitstream. It belongs to one goroutine, and must
 // be ended by Commit or Abort. It holds the splitstream, which is compressed,
-// in memory.
+// in memory, and fails when that takes more than 128 MiB.
 type StreamWriter struct {
 	r           *Repo
 	im          *Importer
@@ -32,7 +38,7 @@ type StreamWriter struct {
 	objects digestIndex
 	named   []NamedRef // sorted
 
-	out bytes.Buffer // finished zstd frames
+	out blocks // finished zstd frames
 	enc *zstd.Encoder
 
 	// A chunk begins with its length, which is known only when it ends. A
@@ -41,14 +47,14 @@ type StreamWriter struct {
 	// frames reads as the same stream. The run must remain one chunk, because
 	// composefs-rs does not expect a tar header in two of them.
 	inline  []byte
-	long    bytes.Buffer
+	long    blocks // has the room that out leaves
 	longEnc *zstd.Encoder
 	longLen uint64
 }
 
 // NewStream begins a splitstream; im stores it in the end.
 func (r *Repo) NewStream(im *Importer, contentType uint64) *StreamWriter {
-	w := &StreamWriter{r: r, im: im, contentType: contentType}
+	w := &StreamWriter{r: r, im: im, contentType: contentType, out: blocks{max: maxStreamMemory}}
 	w.enc, w.err = r.encoder(&w.out)
 	return w
 }
@@ -59,19 +65,25 @@ func (w *StreamWriter) WriteInline(p []byte) error {
 		return w.err
 	}
 	w.size += uint64(len(p))
-	if w.longEnc == nil {
+	if w.longEnc == nil && len(w.inline)+len(p) < longInline {
 		w.inline = append(w.inline, p...)
-		if len(w.inline) < longInline {
-			return nil
-		}
-		w.longEnc, w.err = w.r.encoder(&w.long)
-		p, w.inline = w.inline, w.inline[:0]
+		return nil
 	}
+	if w.longEnc == nil {
+		w.long.max = maxStreamMemory - w.out.size
+		w.longEnc, w.err = w.r.encoder(&w.long)
+		w.writeLong(w.inline)
+		w.inline = w.inline[:0]
+	}
+	w.writeLong(p)
+	return w.err
+}
+
+func (w *StreamWriter) writeLong(p []byte) {
 	if w.err == nil {
 		w.longLen += uint64(len(p))
 		_, w.err = w.longEnc.Write(p)
 	}
-	return w.err
 }
 
 // WriteExternal appends the content of the object d, of size bytes. One of no
@@ -160,9 +172,11 @@ func (w *StreamWriter) flushLong() {
 	if w.prefix(-int64(w.longLen)) != nil {
 		return
 	}
-	w.err = errors.Join(w.enc.Close(), w.longEnc.Close())
-	w.out.Write(w.long.Bytes())
-	w.long.Reset()
+	w.err = cmp.Or(w.enc.Close(), w.longEnc.Close())
+	if w.out.size+w.long.size > w.out.max {
+		w.fail(fmt.Errorf("more than %d bytes, compressed", w.out.max)) //nolint:errcheck // returned by whoever calls
+	}
+	w.out.take(&w.long)
 	w.r.giveEncoder(w.longEnc)
 	w.longEnc, w.longLen = nil, 0
 	w.enc.Reset(&w.out)
@@ -176,19 +190,19 @@ func (w *StreamWriter) Commit() (verity.Digest, error) {
 	if w.err == nil {
 		w.err = w.enc.Close()
 	}
-	var data []byte
+	var head []byte
 	if w.err == nil {
-		data, w.err = w.assemble()
+		head, w.err = w.head()
 	}
 	if w.err != nil {
 		return verity.Digest{}, fmt.Errorf("cannot write splitstream: %w", w.err)
 	}
-	return w.im.Put(data)
+	return w.im.putParts(slices.Insert(w.out.list, 0, head)...)
 }
 
-// assemble returns the file: header, info, and the other sections in the order
-// that composefs-rs gives them.
-func (w *StreamWriter) assemble() ([]byte, error) {
+// head returns what comes before the stream in the file: header, info, and the
+// other sections in the order that composefs-rs gives them.
+func (w *StreamWriter) head() ([]byte, error) {
 	var streams digestIndex
 	named, err := w.encodeNamed(&streams)
 	if err != nil {
@@ -201,10 +215,11 @@ func (w *StreamWriter) assemble() ([]byte, error) {
 	place(&l.streamRefs, len(streams.list)*w.r.alg.Size())
 	place(&l.objectRefs, len(w.objects.list)*w.r.alg.Size())
 	place(&l.namedRefs, len(named))
-	place(&l.stream, w.out.Len())
-	data := append(make([]byte, 0, end), l.encode(w.r.alg)...)
-	data = w.objects.appendTo(streams.appendTo(data))
-	return append(append(data, named...), w.out.Bytes()...), nil
+	head := make([]byte, 0, end)
+	place(&l.stream, w.out.size)
+	head = append(head, l.encode(w.r.alg)...)
+	head = w.objects.appendTo(streams.appendTo(head))
+	return append(head, named...), nil
 }
 
 // encodeNamed fills the list of streams, and returns the section of their

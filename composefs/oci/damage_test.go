@@ -168,3 +168,37 @@ func TestSwappedLayers(t *testing.T) {
 		}
 	}
 }
+
+// TestOneReferenceMissing: that a config does not refer to one layer must not
+// hide what is wrong with another.
+func TestOneReferenceMissing(t *testing.T) {
+	s := newScene(t)
+	a, b := s.img.Layers[0], s.img.Layers[1]
+	config := s.stream(oci.ContentTypeConfig, s.img.ConfigJSON, map[string]verity.Digest{string(a.ID): b.Stream})
+	manifest := s.stream(oci.ContentTypeManifest, s.img.ManifestJSON, map[string]verity.Digest{"config:" + string(s.img.ConfigDigest): config})
+	s.must(s.repo.LinkStream(oci.ConfigName(s.img.ConfigDigest), config))
+	s.must(s.repo.LinkStream(oci.ManifestName(s.img.ManifestDigest), manifest))
+	rep, err := oci.Fsck(t.Context(), s.repo, "live")
+	s.must(err)
+	for _, want := range []string{"layer-digest-mismatch: live: " + string(a.ID), "layer-ref-missing: live: " + string(b.ID)} {
+		if !strings.Contains(rep.String(), want) {
+			t.Errorf("the report does not say %q:\n%s", want, rep)
+		}
+	}
+}
+
+// stream stores a document with the given references.
+func (s *scene) stream(contentType uint64, data []byte, refs map[string]verity.Digest) verity.Digest {
+	s.t.Helper()
+	im := s.repo.NewImporter()
+	object, err := im.Put(data)
+	s.must(err)
+	w := s.repo.NewStream(im, contentType)
+	for name, d := range refs {
+		s.must(w.AddNamedRef(name, d))
+	}
+	s.must(w.WriteExternal(object, int64(len(data))))
+	d, err := w.Commit()
+	s.must(err)
+	return d
+}

@@ -118,7 +118,7 @@ func tagLinks(r *repo.Repo, tag string) ([]repo.Ref, error) {
 type checker struct {
 	repo   *repo.Repo
 	report *Report
-	layers map[verity.Digest]layerState // of all images that can be opened
+	layers map[verity.Digest]layerState // of all images whose config can be read
 
 	tag      string // being checked
 	findings int    // of that tag

@@ -30,7 +30,8 @@ func (c *checker) checkLayer(id digest.Digest, refs map[string]verity.Digest) {
 		c.found("layer-stream-missing", string(id), nil)
 	}
 	switch l, ok := c.layers[stream]; {
-	case !ok: // another layer is missing, and the image cannot be opened
+	case !ok: // the config was not readable a moment ago
+		c.found("layer-check-failed", string(id), "it was not read")
 	case errors.Is(l.err, ErrNotFound):
 		c.found("layer-object-missing", string(id), l.err)
 	case l.err != nil:
@@ -69,7 +70,7 @@ func readLayers(ctx context.Context, r *repo.Repo, links []repo.Ref) (map[verity
 }
 
 // layersOf lists the layers of the images that links lead to, each once. What
-// cannot be opened is reported elsewhere.
+// cannot be read is reported elsewhere.
 func layersOf(r *repo.Repo, links []repo.Ref) []Layer {
 	seen := map[verity.Digest]bool{}
 	var ls []Layer
@@ -78,15 +79,37 @@ func layersOf(r *repo.Repo, links []repo.Ref) []Layer {
 		if err != nil {
 			continue
 		}
-		img, err := Open(r, d)
-		if err != nil || !img.IsContainer() {
-			continue
-		}
-		for _, l := range img.Layers {
+		for _, l := range layersIn(r, d) {
 			if !seen[l.Stream] {
 				seen[l.Stream] = true
 				ls = append(ls, l)
 			}
+		}
+	}
+	return ls
+}
+
+// layersIn lists the layers that the config of the image d refers to. Unlike
+// Open it does without those to which the reference is missing.
+func layersIn(r *repo.Repo, d digest.Digest) []Layer {
+	img := &Image{ManifestDigest: d}
+	refs, err := img.readManifest(r)
+	if err != nil || !img.IsContainer() {
+		return nil
+	}
+	config := img.Manifest.Config.Digest
+	doc, err := readDocument(r, refs[configKey(config)], ContentTypeConfig, config)
+	if err != nil {
+		return nil
+	}
+	ids, err := LayerIDs(img.Manifest, doc.data)
+	if err != nil {
+		return nil
+	}
+	var ls []Layer
+	for _, id := range ids {
+		if stream, ok := doc.refs[string(id)]; ok {
+			ls = append(ls, Layer{ID: id, Stream: stream})
 		}
 	}
 	return ls

@@ -38,15 +38,6 @@ type Image struct {
 // IsContainer reports whether the image has a file system, as artifacts have not.
 func (i *Image) IsContainer() bool { return i.Manifest.IsContainer() }
 
-// LayerStreams returns the streams of all layers, bottom first.
-func (i *Image) LayerStreams() []verity.Digest {
-	ds := make([]verity.Digest, len(i.Layers))
-	for n, l := range i.Layers {
-		ds[n] = l.Stream
-	}
-	return ds
-}
-
 // Open opens the image whose manifest has the digest d. The content of manifest
 // and config is compared with their digests. The error is ErrNotFound if there
 // is no such manifest.

@@ -27,7 +27,6 @@ const (
 	layerPrefix    = "oci-layer-"
 	configPrefix   = "oci-config-"
 	manifestPrefix = "oci-manifest-"
-	blobPrefix     = "oci-blob-"
 
 	tagDir      = "oci"           // below streams/refs
 	referrerDir = "oci-referrers" // below streams/refs
@@ -42,9 +41,6 @@ func ConfigName(d digest.Digest) string { return configPrefix + string(d) }
 
 // ManifestName is the name of the stream of a manifest.
 func ManifestName(d digest.Digest) string { return manifestPrefix + string(d) }
-
-// BlobName is the name of the stream of any other blob.
-func BlobName(d digest.Digest) string { return blobPrefix + string(d) }
 
 // EncodeTag makes a file name of a tag: "%" becomes "%25" and "/" becomes "%2F".
 func EncodeTag(tag string) string {

@@ -35,6 +35,7 @@ func TestImportIsBounded(t *testing.T) {
 		{"a gigabyte of zeros", bytes.NewReader(bomb(t, claim('0'))), "unexpected EOF"},
 		{"entries without end", repeat(bytes.Repeat(directoryBlock(), 100)), "more than 1048576 files"},
 		{"inline data without end", io.MultiReader(bytes.NewReader(make([]byte, 1024)), repeat(bytes.Repeat([]byte("garbage"), 10000))), "more than 2147483648 bytes besides"},
+		{"headers without end", repeat(bytes.Repeat(globalHeader(), 4)), "more than 268435456 bytes in headers"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,6 +59,15 @@ func directoryBlock() []byte {
 	b[typeflagAt] = typeDir
 	setChecksum(b)
 	return b
+}
+
+// globalHeader is an extended header with nothing of use, which no entry bounds.
+func globalHeader() []byte {
+	b := make([]byte, blockSize)
+	b[typeflagAt] = typePAXGlobal
+	copy(fieldSize.of(b), octal(1<<16, 11))
+	setChecksum(b)
+	return append(b, bytes.Repeat([]byte("noise"), 1<<14)[:1<<16]...)
 }
 
 func longName() []byte {

@@ -8,7 +8,8 @@ import "sync/atomic"
 const (
 	maxEntries = 1 << 20 // entries, with whiteouts and the directories that entries lack
 	maxNames   = 1 << 28 // bytes of paths, link targets and extended attributes
-	maxInlined = 1 << 31 // bytes of a layer's tar that are not the content of objects
+	maxOutside = 1 << 31 // bytes of a layer's tar that are not the content of files
+	maxDense   = 1 << 28 // of those that the splitstream holds, the ones that are not zero
 	maxTar     = 1 << 40 // bytes of a layer's tar
 	maxWalked  = 1 << 28 // bytes of paths that following symbolic links leaves to walk
 )

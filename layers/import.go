@@ -32,7 +32,7 @@ type ImportResult struct {
 // it one after [repo.Repo.Sync]. The diff_id is verified before the splitstream
 // is stored. What memory it takes does not depend on what the blob claims: it is
 // a few MiB, the window of a zstd frame (128 MiB at most), and the splitstream in
-// compressed form.
+// compressed form, copied as it grows (see docs/reference/layers.md).
 //
 // The blob's own digest is not looked at: blob is expected to fail instead of
 // ending if its bytes are wrong. Such an error is returned before any that

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"bytes"
 	"io"
 
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -29,15 +30,31 @@ type splitter struct {
 	objects objectWriter
 	stream  streamWriter
 	entries int64
-	inlined int64 // bytes written inline
+	outside int64 // bytes that are not the content of files
+	dense   int64 // those of them that are inline and not zero
 }
 
-// writeInline keeps a layer from being nothing but its splitstream, which is
-// compressed in memory.
+// longTail is the length in bytes from which what follows the archive is an
+// object: the splitstream is compressed in memory.
+const longTail = 64 << 10
+
+// spendOutside keeps a layer from being nothing but its splitstream.
+func (s *splitter) spendOutside(n int) error {
+	if s.outside += int64(n); s.outside > maxOutside {
+		return unsupported("more than %d bytes besides the content of files are not supported", int64(maxOutside))
+	}
+	return nil
+}
+
+// writeInline bounds the memory of the splitstream, of which zeros, the most of
+// an honest tar's headers and padding, take next to nothing.
 func (s *splitter) writeInline(p []byte) error {
-	s.inlined += int64(len(p))
-	if s.inlined > maxInlined {
-		return unsupported("more than %d bytes besides the content of files are not supported", int64(maxInlined))
+	if err := s.spendOutside(len(p)); err != nil {
+		return err
+	}
+	s.dense += int64(len(p) - bytes.Count(p, zeroBlock[:1]))
+	if s.dense > maxDense {
+		return unsupported("more than %d bytes in headers and small files, zeros aside, are not supported", maxDense)
 	}
 	return s.stream.WriteInline(p)
 }
@@ -132,18 +149,31 @@ func (s *splitter) inline(n int) error {
 }
 
 // tail passes on what follows the archive's end: the rest of GNU tar's last
-// record, and whatever else the diff_id covers.
+// record, and whatever else the diff_id covers. Readers of entries do not get
+// there, so that objects may stand there, which they may not among headers.
 func (s *splitter) tail() error {
 	for {
-		_, err := s.peek(1)
-		if isEnd(err) {
-			return nil
-		}
-		if err != nil {
+		data, err := s.peek(maxWhole)
+		if err != nil && !isEnd(err) {
 			return err
 		}
-		if err := s.inline(s.end - s.pos); err != nil {
+		s.skip(len(data))
+		if err := s.tailPiece(data); err != nil || len(data) < maxWhole {
 			return err
 		}
 	}
+}
+
+func (s *splitter) tailPiece(data []byte) error {
+	if len(data) < longTail {
+		return s.writeInline(data)
+	}
+	if err := s.spendOutside(len(data)); err != nil {
+		return err
+	}
+	d, err := s.objects.Put(data)
+	if err != nil {
+		return err
+	}
+	return s.stream.WriteExternal(d, int64(len(data)))
 }

@@ -67,8 +67,8 @@ func (r *Repo) lookProtected(d verity.Digest) (objectState, error) {
 // protect makes the file immutable before anybody can find it, and returns
 // the digest that the kernel measured.
 func (r *Repo) protect(t *temp, alg verity.Algorithm) (d verity.Digest, err error) {
-	if err := t.reopen(); err != nil {
-		return d, err
+	if !t.shut {
+		return d, errors.New("internal error: the file is open for writing")
 	}
 	err = t.file(func(f *os.File) error {
 		if err := r.kernel.enable(f, alg); err != nil {

@@ -28,12 +28,36 @@ const tempObject = ".tmp-object-"
 // O_TMPFILE gets a temporary name.
 type temp struct {
 	dirfd int    // names are relative to it
-	fd    int    // open for writing, or for reading after reopen; -1 when closed
+	fd    int    // -1 when closed
 	name  string // "" for O_TMPFILE
+
+	// shut says that fd is for reading. fs-verity refuses a file that anybody
+	// can write to, and a child that is forked has a copy of every descriptor
+	// until its exec is nearly over. So the file is open for writing only while
+	// nobody can fork, which must not be long: never while a reader is waited
+	// for.
+	shut bool
 }
 
 // newTemp makes a temp in dir; one that needs a name gets it in scratch.
 func (r *Repo) newTemp(dir, scratch string) (*temp, error) {
+	if r.insecure {
+		return r.createTemp(dir, scratch)
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	t, err := r.createTemp(dir, scratch)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.shutWriter(); err != nil {
+		t.discard()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (r *Repo) createTemp(dir, scratch string) (*temp, error) {
 	fd, err := r.kernel.openTemp(r.fd, dir)
 	if err == nil {
 		return &temp{dirfd: r.fd, fd: fd}, nil
@@ -71,9 +95,24 @@ func (t *temp) tryNames(scratch string, fn func(name string) error) error {
 	return unix.EEXIST
 }
 
+// write appends p.
 func (t *temp) write(p []byte) error {
+	if !t.shut {
+		return writeAll(t.fd, p)
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := openRetry(unix.AT_FDCWD, procPath(t.fd), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("reopen: %w", err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // the content is checked by its digest
+	return writeAll(fd, p)
+}
+
+func writeAll(fd int, p []byte) error {
 	for len(p) > 0 {
-		n, err := unix.Write(t.fd, p)
+		n, err := unix.Write(fd, p)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return err
 		}
@@ -82,18 +121,14 @@ func (t *temp) write(p []byte) error {
 	return nil
 }
 
-// reopen makes the file one that nobody can write to, which fs-verity wants.
-func (t *temp) reopen() error {
+// shutWriter makes the file one that is open for reading only.
+func (t *temp) shutWriter() error {
 	fd, err := openRetry(unix.AT_FDCWD, procPath(t.fd), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("reopen: %w", err)
 	}
-	unix.Close(t.fd) //nolint:errcheck // the content is checked by its digest
-	t.fd = fd
-	// A child that was forked a moment ago has the old descriptor until it
-	// execs. Whoever forks holds this lock until then.
-	syscall.ForkLock.RLock()
-	syscall.ForkLock.RUnlock() //nolint:staticcheck // waiting was all
+	unix.Close(t.fd) //nolint:errcheck // nothing was written
+	t.fd, t.shut = fd, true
 	return nil
 }
 

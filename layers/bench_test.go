@@ -114,7 +114,7 @@ func compressed(tb testing.TB, c Compression, data []byte) []byte {
 
 func testRepo(tb testing.TB) *repo.Repo {
 	tb.Helper()
-	r, _, err := repo.Init(tb.TempDir()+"/repo", repo.Config{Insecure: true})
+	r, _, err := repo.Init(tb.Context(), tb.TempDir()+"/repo", repo.Config{Insecure: true})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (a *applier) apply(ctx context.Context) (*Result, error) {
 	if err := a.makeImages(ctx, named); err != nil {
 		return nil, err
 	}
-	img, err := a.store()
+	img, err := a.store(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (a *applier) checkDocuments() error {
 
 // store writes the manifest and the config, unless they are here and say all
 // that they should.
-func (a *applier) store() (*oci.Image, error) {
+func (a *applier) store(ctx context.Context) (*oci.Image, error) {
 	if a.plan.Stored && a.refersToImages() {
 		return oci.Open(a.repo, a.plan.ManifestDigest)
 	}
@@ -155,7 +155,7 @@ func (a *applier) store() (*oci.Image, error) {
 	for _, l := range a.layers {
 		streams[l.ID] = l.Stream
 	}
-	return oci.Write(a.repo, a.im, oci.Parts{
+	return oci.Write(ctx, a.repo, a.im, oci.Parts{
 		Manifest:       a.plan.img.Manifest,
 		Config:         a.plan.img.Config,
 		ManifestDigest: a.plan.ManifestDigest,

@@ -60,7 +60,7 @@ func runJob(ctx context.Context, text string) error {
 
 // run opens the repository for one step, as a command does.
 func (j job) run(ctx context.Context, step string) error {
-	r, err := repo.Open(j.Repo, repo.OpenOptions{})
+	r, err := repo.Open(ctx, j.Repo, repo.OpenOptions{})
 	if err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func TestTwoProcesses(t *testing.T) {
 	for _, end := range ends {
 		end()
 	}
-	r, err := repo.Open(dir, repo.OpenOptions{})
+	r, err := repo.Open(t.Context(), dir, repo.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -234,7 +234,7 @@ func TestRefusedEarly(t *testing.T) {
 	w.opts.ErofsVersion = nil
 	dir := w.repo.Path()
 	w.repo.Close()
-	r, err := repo.Open(dir, repo.OpenOptions{ReadOnly: true})
+	r, err := repo.Open(t.Context(), dir, repo.OpenOptions{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func repoOfVersion2(t *testing.T) *repo.Repo {
 	if err := os.WriteFile(filepath.Join(dir, "meta.json"), []byte(`{"version": 1, "algorithm": "fsverity-sha512-12"}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r, err := repo.Open(dir, repo.OpenOptions{})
+	r, err := repo.Open(t.Context(), dir, repo.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 // openRepo makes or opens the repository in dir.
 func openRepo(t testing.TB, dir string) *repo.Repo {
 	t.Helper()
-	r, _, err := repo.Init(dir, repo.Config{Insecure: true})
+	r, _, err := repo.Init(t.Context(), dir, repo.Config{Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}

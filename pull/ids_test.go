@@ -64,7 +64,7 @@ func fixtures(t *testing.T, alg verity.Algorithm) *puller {
 
 func newRepoOf(t *testing.T, alg verity.Algorithm) *repo.Repo {
 	t.Helper()
-	r, _, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Config{Algorithm: alg, Insecure: true})
+	r, _, err := repo.Init(t.Context(), filepath.Join(t.TempDir(), "repo"), repo.Config{Algorithm: alg, Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}

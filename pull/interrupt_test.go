@@ -133,7 +133,7 @@ func (w *world) killAfter(sig syscall.Signal, d time.Duration, want map[string]a
 	if sig == syscall.SIGINT && err != nil && !endedByItself(cmd) {
 		w.Errorf("interrupted after %s it ended with %v: %s", d, err, stderr)
 	}
-	r, err := repo.Open(dir, repo.OpenOptions{})
+	r, err := repo.Open(w.Context(), dir, repo.OpenOptions{})
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (e *env) openRepo(c *cli.Context, o repo.OpenOptions) (*repo.Repo, error) {
 		return nil, err
 	}
 	o.RequireVerity, o.NoUpgrade = c.Bool("require-verity"), c.Bool("no-upgrade")
-	r, err := repo.Open(path, o)
+	r, err := repo.Open(c.Context, path, o)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (e *env) cfsInit(c *cli.Context) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("cannot make the repository %s: %w", path, err)
 	}
-	r, created, err := repo.Init(path, cfg)
+	r, created, err := repo.Init(c.Context, path, cfg)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func cfsctlRepo(t *testing.T) *repo.Repo {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("tar: %v\n%s", err, out)
 	}
-	r, err := repo.Open(filepath.Join(dir, "repo"), repo.OpenOptions{})
+	r, err := repo.Open(t.Context(), filepath.Join(dir, "repo"), repo.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestPreserveForeignImages(t *testing.T) {
 		ManifestDigest: before.ManifestDigest,
 		Layers:         layerMap(before.Layers),
 	}
-	after, err := oci.Write(r, r.NewImporter(), parts)
+	after, err := oci.Write(t.Context(), r, r.NewImporter(), parts)
 	if err != nil {
 		t.Fatal(err)
 	}

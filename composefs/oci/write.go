@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,12 +31,14 @@ type Parts struct {
 //
 // EROFS images that the config refers to already stay referred to: an image may
 // be pulled first without and later with its boot image.
-func Write(r *repo.Repo, im *repo.Importer, p Parts) (*Image, error) {
+//
+// Write waits for other writers, until ctx ends.
+func Write(ctx context.Context, r *repo.Repo, im *repo.Importer, p Parts) (*Image, error) {
 	w := &writer{repo: r, im: im, parts: p}
 	if err := w.check(); err != nil {
 		return nil, fmt.Errorf("cannot store image %s: %w", p.ManifestDigest, err)
 	}
-	release, err := lockNames(r)
+	release, err := lockNames(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("cannot store image %s: %w", p.ManifestDigest, err)
 	}

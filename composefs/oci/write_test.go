@@ -18,7 +18,7 @@ import (
 
 func newRepo(t *testing.T) *repo.Repo {
 	t.Helper()
-	r, _, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.Config{Insecure: true})
+	r, _, err := repo.Init(t.Context(), filepath.Join(t.TempDir(), "repo"), repo.Config{Insecure: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func partsOf(note string, ls ...oci.Layer) oci.Parts {
 
 func write(t *testing.T, r *repo.Repo, p oci.Parts) *oci.Image {
 	t.Helper()
-	img, err := oci.Write(r, r.NewImporter(), p)
+	img, err := oci.Write(t.Context(), r, r.NewImporter(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestRefuseWrongParts(t *testing.T) {
 	} {
 		p := partsOf("", l)
 		change(&p)
-		if _, err := oci.Write(r, r.NewImporter(), p); err == nil {
+		if _, err := oci.Write(t.Context(), r, r.NewImporter(), p); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -64,7 +64,7 @@ func importForever(path, prefix string, seed uint64, k kernel) error {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for n := 0; ; n++ {
 		ref := fmt.Sprintf("%s/%d/%d", prefix, seed, n)
-		r, err := open(path, OpenOptions{}, k)
+		r, err := open(context.Background(), path, OpenOptions{}, k)
 		if err == nil {
 			err = importImage(r, rng.Uint64N(50), ref)
 		}
@@ -131,7 +131,7 @@ func layerFile(layer, i uint64) []byte {
 func collectForever(path string, seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for {
-		r, err := Open(path, OpenOptions{})
+		r, err := Open(context.Background(), path, OpenOptions{})
 		if err != nil {
 			return err
 		}
@@ -318,7 +318,7 @@ func TestRandomOperations(t *testing.T) {
 					path := r.Path()
 					err := r.Close()
 					mustNil(t, err)
-					r, err = open(path, OpenOptions{}, noSync())
+					r, err = open(t.Context(), path, OpenOptions{}, noSync())
 					mustNil(t, err)
 					t.Cleanup(func() { r.Close() })
 				}
@@ -359,7 +359,7 @@ func TestInitRace(t *testing.T) {
 	creators := 0
 	for range 8 {
 		wg.Go(func() {
-			r, created, err := Init(path, Config{Insecure: true})
+			r, created, err := Init(t.Context(), path, Config{Insecure: true})
 			if err != nil {
 				t.Error(err)
 				return
@@ -376,7 +376,7 @@ func TestInitRace(t *testing.T) {
 	if creators != 1 {
 		t.Errorf("%d created it", creators)
 	}
-	_, _, err := Init(path, Config{})
+	_, _, err := Init(t.Context(), path, Config{})
 	if err == nil || errors.Is(err, os.ErrExist) {
 		t.Errorf("another configuration: %v", err)
 	}

@@ -255,7 +255,7 @@ func TestOpenDamaged(t *testing.T) {
 		s := newSpecimen(t, Config{Insecure: true, Algorithm: verity.SHA256}, noSync())
 		s.Close()
 		mustNil(t, damage(s.path(metaName)))
-		if _, err := Open(s.Path(), OpenOptions{NoUpgrade: true}); !errors.Is(err, ErrBadMetadata) && !errors.Is(err, ErrOldFormat) {
+		if _, err := Open(t.Context(), s.Path(), OpenOptions{NoUpgrade: true}); !errors.Is(err, ErrBadMetadata) && !errors.Is(err, ErrOldFormat) {
 			t.Errorf("%s: error %v", what, err)
 		}
 		r := openRepo(t, s.Path(), OpenOptions{Damaged: true})

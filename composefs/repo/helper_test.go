@@ -26,7 +26,7 @@ func newRepo(t testing.TB, alg verity.Algorithm) *Repo { // 0 is the usual algor
 
 func initRepo(t testing.TB, path string, c Config, k kernel) *Repo {
 	t.Helper()
-	r, _, err := initialize(path, c, k)
+	r, _, err := initialize(t.Context(), path, c, k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func initRepo(t testing.TB, path string, c Config, k kernel) *Repo {
 
 func openRepo(t testing.TB, path string, o OpenOptions) *Repo {
 	t.Helper()
-	r, err := Open(path, o)
+	r, err := Open(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

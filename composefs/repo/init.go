@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,25 +15,26 @@ import (
 
 // Init makes a repository at path, whose parent must exist, and opens it. If
 // there is one already, of the same configuration, Init opens it and created
-// is false; another configuration is an error.
-func Init(path string, c Config) (r *Repo, created bool, err error) {
-	return initialize(path, c, realKernel())
+// is false; another configuration is an error. It
+// waits while somebody else collects garbage, until ctx ends.
+func Init(ctx context.Context, path string, c Config) (r *Repo, created bool, err error) {
+	return initialize(ctx, path, c, realKernel())
 }
 
-func initialize(path string, c Config, k kernel) (*Repo, bool, error) {
-	r, created, err := initOrOpen(path, c, k)
+func initialize(ctx context.Context, path string, c Config, k kernel) (*Repo, bool, error) {
+	r, created, err := initOrOpen(ctx, path, c, k)
 	if err != nil {
 		return nil, false, fmt.Errorf("cannot initialize repository %s: %w", path, err)
 	}
 	return r, created, nil
 }
 
-func initOrOpen(path string, c Config, k kernel) (*Repo, bool, error) {
+func initOrOpen(ctx context.Context, path string, c Config, k kernel) (*Repo, bool, error) {
 	madeDir, err := makeRepoDir(path)
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := openDirectory(path, k)
+	r, err := openDirectory(ctx, path, k)
 	if err != nil {
 		return nil, false, err
 	}

@@ -22,7 +22,7 @@ func TestInitIsIdempotent(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "repo")
 			for i := range 3 {
-				r, created, err := initialize(path, c, fakeVerity(t))
+				r, created, err := initialize(t.Context(), path, c, fakeVerity(t))
 				if err != nil || created != (i == 0) {
 					t.Fatalf("round %d: created %v, %v", i, created, err)
 				}
@@ -51,7 +51,7 @@ func TestInitRefusesAnotherConfig(t *testing.T) {
 		{Config{}, "insecure", "fs-verity required"},
 		{Config{Insecure: true, ErofsV0: true}, "images of version 1", "images of version 0"},
 	} {
-		_, _, err := initialize(path, c.Config, fakeVerity(t))
+		_, _, err := initialize(t.Context(), path, c.Config, fakeVerity(t))
 		if err == nil || !strings.Contains(err.Error(), c.had) || !strings.Contains(err.Error(), c.wanted) {
 			t.Errorf("error %v, want one that names %q and %q", err, c.had, c.wanted)
 		}
@@ -62,11 +62,11 @@ func TestInitRefusesAnotherConfig(t *testing.T) {
 }
 
 func TestInitNeedsAParent(t *testing.T) {
-	_, _, err := Init(filepath.Join(t.TempDir(), "no", "repo"), Config{Insecure: true})
+	_, _, err := Init(t.Context(), filepath.Join(t.TempDir(), "no", "repo"), Config{Insecure: true})
 	wantError(t, err, os.ErrNotExist)
 	file := filepath.Join(t.TempDir(), "file")
 	mustNil(t, os.WriteFile(file, nil, 0o644))
-	_, _, err = Init(file, Config{Insecure: true})
+	_, _, err = Init(t.Context(), file, Config{Insecure: true})
 	wantFailure(t, "Init of a file", err)
 }
 
@@ -82,13 +82,13 @@ func TestInitKeepsTheDirectory(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Open(filepath.Join(dir, "absent"), OpenOptions{})
+	_, err := Open(t.Context(), filepath.Join(dir, "absent"), OpenOptions{})
 	wantError(t, err, ErrNotRepository)
 	wantError(t, err, os.ErrNotExist)
-	_, err = Open(dir, OpenOptions{})
+	_, err = Open(t.Context(), dir, OpenOptions{})
 	wantError(t, err, ErrNotRepository)
 	initRepo(t, dir, Config{Insecure: true}, realKernel())
-	_, err = Open(dir, OpenOptions{RequireVerity: true})
+	_, err = Open(t.Context(), dir, OpenOptions{RequireVerity: true})
 	wantError(t, err, ErrVerityRequired)
 	if err != nil && !strings.Contains(err.Error(), "cannot open repository "+dir+": ") {
 		t.Errorf("error %v", err)
@@ -98,7 +98,7 @@ func TestOpenErrors(t *testing.T) {
 func TestRequireVerity(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "repo")
 	initRepo(t, path, Config{}, fakeVerity(t))
-	r, err := open(path, OpenOptions{RequireVerity: true}, fakeVerity(t))
+	r, err := open(t.Context(), path, OpenOptions{RequireVerity: true}, fakeVerity(t))
 	mustNil(t, err)
 	defer r.Close()
 	if r.Insecure() {

@@ -109,7 +109,7 @@ func everywhere(t *testing.T, test func(t *testing.T, r *Repo)) {
 // the kernel has it, the repository must come to be.
 func TestVerityIsNotSupportedHere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "repo")
-	r, created, err := Init(path, Config{})
+	r, created, err := Init(t.Context(), path, Config{})
 	if err == nil {
 		defer r.Close()
 		if !created || r.Insecure() {

@@ -14,18 +14,25 @@ import (
 
 const lockPollMax = 20 * time.Millisecond
 
-func (r *Repo) lockShared() error {
-	if err := r.flock(unix.LOCK_SH); err != nil {
-		return fmt.Errorf("lock: %w", err)
-	}
-	return nil
-}
-
-func (r *Repo) flock(how int) error {
-	for {
-		err := unix.Flock(r.fd, how)
-		if !errors.Is(err, unix.EINTR) {
-			return err
+// lock takes the lock, LOCK_SH or LOCK_EX, when others let go of it. It polls:
+// a thread that sleeps in flock(2) cannot be told that ctx has ended.
+func (r *Repo) lock(ctx context.Context, how int) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, lockPollMax) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for the lock: %w", err)
+		}
+		err := unix.Flock(r.fd, how|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
 		}
 	}
 }
@@ -40,30 +47,13 @@ func (r *Repo) flock(how int) error {
 func (r *Repo) exclusively(ctx context.Context, fn func() error) error {
 	r.upkeep.Lock()
 	defer r.upkeep.Unlock()
-	err := r.lockExclusive(ctx)
+	err := r.lock(ctx, unix.LOCK_EX)
 	if err == nil {
 		err = fn()
 	}
-	if lockErr := r.lockShared(); err == nil {
+	// Whoever cancels may use the Repo still, and it must not be without lock.
+	if lockErr := r.lock(context.WithoutCancel(ctx), unix.LOCK_SH); err == nil {
 		err = lockErr
 	}
 	return err
-}
-
-// lockExclusive polls: a thread that sleeps in flock(2) cannot be told that
-// ctx has ended.
-func (r *Repo) lockExclusive(ctx context.Context) error {
-	for wait := time.Millisecond; ; wait = min(2*wait, lockPollMax) {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("wait for the lock: %w", err)
-		}
-		err := r.flock(unix.LOCK_EX | unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
 }

@@ -93,3 +93,19 @@ func TestCollectorsDoNotDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestOpenCanBeInterrupted while somebody else collects garbage.
+func TestOpenCanBeInterrupted(t *testing.T) {
+	r := newRepo(t, 0)
+	err := r.exclusively(t.Context(), func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		_, err := Open(ctx, r.Path(), OpenOptions{})
+		wantError(t, err, context.DeadlineExceeded)
+		_, _, err = Init(ctx, r.Path(), Config{Insecure: true})
+		wantError(t, err, context.DeadlineExceeded)
+		return nil
+	})
+	mustNil(t, err)
+	openRepo(t, r.Path(), OpenOptions{})
+}

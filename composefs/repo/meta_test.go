@@ -49,7 +49,7 @@ func TestMetadataRules(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			mustNil(t, os.WriteFile(filepath.Join(dir, metaName), []byte(c.json), 0o644))
-			r, err := Open(dir, OpenOptions{})
+			r, err := Open(t.Context(), dir, OpenOptions{})
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error %v, want %v", err, c.want)
 			}
@@ -78,7 +78,7 @@ func TestMetadataIsNoFile(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		mustNil(t, make(filepath.Join(dir, metaName)))
-		_, err := Open(dir, OpenOptions{})
+		_, err := Open(t.Context(), dir, OpenOptions{})
 		if !errors.Is(err, ErrBadMetadata) {
 			t.Errorf("%s: error %v", name, err)
 		}
@@ -98,12 +98,12 @@ func TestUpgrade(t *testing.T) {
 			mustNil(t, os.Remove(meta))
 
 			for _, o := range []OpenOptions{{NoUpgrade: true}, {ReadOnly: true}} {
-				_, err := open(path, o, fakeVerity(t))
+				_, err := open(t.Context(), path, o, fakeVerity(t))
 				wantError(t, err, ErrOldFormat)
 			}
-			_, _, err := initialize(path, Config{Algorithm: 3 - c.algorithm(), Insecure: true}, fakeVerity(t))
+			_, _, err := initialize(t.Context(), path, Config{Algorithm: 3 - c.algorithm(), Insecure: true}, fakeVerity(t))
 			wantFailure(t, "Init with another algorithm", err)
-			r, err := open(path, OpenOptions{}, fakeVerity(t))
+			r, err := open(t.Context(), path, OpenOptions{}, fakeVerity(t))
 			mustNil(t, err)
 			defer r.Close()
 			if ok, err := r.HasObject(d); !ok || r.Insecure() != c.Insecure {
@@ -121,7 +121,7 @@ func TestUpgrade(t *testing.T) {
 func TestUpgradeOfNothing(t *testing.T) {
 	dir := t.TempDir()
 	mustNil(t, os.MkdirAll(filepath.Join(dir, objectsName, "00"), 0o755))
-	_, err := Open(dir, OpenOptions{})
+	_, err := Open(t.Context(), dir, OpenOptions{})
 	wantError(t, err, ErrOldFormat)
 	r := initRepo(t, dir, Config{Insecure: true, Algorithm: verity.SHA256}, realKernel())
 	if r.Algorithm() != verity.SHA256 {
@@ -135,7 +135,7 @@ func TestMetadataThatCannotBeRead(t *testing.T) {
 	path := newRepo(t, 0).Path()
 	for _, o := range []OpenOptions{{}, {Damaged: true}} {
 		err := withDescriptors(t, 1, func() error { // for the directory
-			r, err := Open(path, o)
+			r, err := Open(t.Context(), path, o)
 			if err == nil {
 				r.Close()
 			}

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -47,11 +48,13 @@ type Repo struct {
 }
 
 // Open opens the repository at path and holds a shared lock on it until Close.
-// It waits while somebody else collects garbage.
-func Open(path string, o OpenOptions) (*Repo, error) { return open(path, o, realKernel()) }
+// It waits while somebody else collects garbage, until ctx ends.
+func Open(ctx context.Context, path string, o OpenOptions) (*Repo, error) {
+	return open(ctx, path, o, realKernel())
+}
 
-func open(path string, o OpenOptions, k kernel) (*Repo, error) {
-	r, err := openDirectory(path, k)
+func open(ctx context.Context, path string, o OpenOptions, k kernel) (*Repo, error) {
+	r, err := openDirectory(ctx, path, k)
 	if err == nil {
 		if err = r.load(o); err != nil {
 			r.dir.Close()
@@ -64,7 +67,7 @@ func open(path string, o OpenOptions, k kernel) (*Repo, error) {
 }
 
 // openDirectory opens and locks the directory, whatever is in it.
-func openDirectory(path string, k kernel) (*Repo, error) {
+func openDirectory(ctx context.Context, path string, k kernel) (*Repo, error) {
 	fd, err := openRetry(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: %w", ErrNotRepository, err)
@@ -74,7 +77,7 @@ func openDirectory(path string, k kernel) (*Repo, error) {
 	}
 	r := &Repo{path: path, dir: os.NewFile(uintptr(fd), path), fd: fd, kernel: k}
 	r.barrier.used.Store(1)
-	if err := r.lockShared(); err != nil {
+	if err := r.lock(ctx, unix.LOCK_SH); err != nil {
 		r.dir.Close()
 		return nil, err
 	}

@@ -6,8 +6,9 @@ import (
 	"github.com/bootc-go/bootc/etcmerge/accounts"
 )
 
-// FuzzMerge feeds files that may be broken in any way. What was added here must
-// not be lost, and the laws of merging hold for garbage, too.
+// FuzzMerge feeds files that may be broken in any way. The laws of merging hold
+// for garbage, too; what is kept of it, line by line, is for the tests of files
+// whose lines have a meaning.
 func FuzzMerge(f *testing.F) {
 	for seed := range uint64(40) {
 		g := newGenerator(seed)

@@ -21,7 +21,7 @@ type series struct {
 // The size of a panel and the room around its axes, in pixels.
 const (
 	panelWidth, panelHeight = 460, 340
-	left, right, top, below = 64, 20, 40, 52
+	left, right, top, below = 64, 20, 46, 52
 )
 
 // svg draws the panels side by side. Equal charts make equal bytes.
@@ -69,7 +69,7 @@ func (c chart) draw(b *strings.Builder) {
 	text := func(px, py float64, anchor, attributes, s string) {
 		fmt.Fprintf(b, `<text x="%.0f" y="%.0f" text-anchor="%s"%s>%s</text>`+"\n", px, py, anchor, attributes, s)
 	}
-	text(panelWidth/2, 20, "middle", ` font-weight="bold"`, c.title)
+	text(panelWidth/2, 18, "middle", ` font-weight="bold"`, c.title)
 	for v := 0.0; v <= x.max*1.001; v += x.step {
 		fmt.Fprintf(b, `<path d="M%.1f %.1fV%.1f" stroke="#ddd"/>`+"\n", x.at(v), y.from, y.to)
 		text(x.at(v), y.from+16, "middle", "", short(v))
@@ -82,7 +82,7 @@ func (c chart) draw(b *strings.Builder) {
 	fmt.Fprintf(b, `<text transform="translate(16,%.0f) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (y.from+y.to)/2, c.y)
 	for i, s := range c.series {
 		s.draw(b, x, y)
-		text(x.from+12, y.to+16+float64(i)*16, "start", fmt.Sprintf(` fill="%s"`, s.colour), s.label())
+		text(x.from+float64(i)*150, y.to-6, "start", fmt.Sprintf(` fill="%s"`, s.colour), s.label())
 	}
 }
 

@@ -86,6 +86,7 @@ func (p *Plan) Cost() (bytes uint64, inodes int) {
 		switch s.op {
 		case opCopy, opWrite, opMkdir, opMake:
 			bytes, inodes = bytes+s.node.Size(), inodes+1
+		case opRemove, opFinish, opLink: // write nothing
 		}
 	}
 	return bytes, inodes

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -67,7 +68,7 @@ func globalHeader() []byte {
 	b[typeflagAt] = typePAXGlobal
 	copy(fieldSize.of(b), octal(1<<16, 11))
 	setChecksum(b)
-	return append(b, bytes.Repeat([]byte("noise"), 1<<14)[:1<<16]...)
+	return slices.Concat(b, bytes.Repeat([]byte("noise"), 1<<14)[:1<<16])
 }
 
 func longName() []byte {

@@ -164,7 +164,7 @@ func withDescriptors(t *testing.T, n int, fn func() error) error {
 	mustNil(t, unix.Close(fd))
 	var old unix.Rlimit
 	mustNil(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
-	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old) //nolint:errcheck // it was so before
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &old)
 	mustNil(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(fd + n), Max: old.Max}))
 	return fn()
 }

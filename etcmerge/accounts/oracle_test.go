@@ -1,6 +1,7 @@
 package accounts_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,12 +27,12 @@ func TestTheToolsAgree(t *testing.T) {
 		{
 			name: "users on both sides",
 			here: []string{"useradd -m -s /bin/bash -G adm ann", "usermod -p $y$hash root", "usermod -s /bin/sh daemon"},
-			next: []string{"groupadd -r polkitd", "useradd -r -u 700 -g polkitd polkitd", "usermod -c Daemon daemon"},
+			next: []string{"groupadd -r polkitd", "useradd -g polkitd -r -u 700 polkitd", "usermod -c Daemon daemon"},
 			want: []string{"passwd ann:", "shadow ann:", "group ann:", "gshadow ann:", "group adm:x:4:ann", "passwd polkitd:x:700:", "shadow polkitd:", "group polkitd:", "gshadow polkitd:", "shadow root:$y$hash:", "passwd daemon:x:1:1:Daemon:/usr/sbin:/bin/sh"},
 		},
 		{
 			name: "the same id on both sides",
-			here: []string{"groupadd -g 711 prom", "useradd -u 711 -g prom prom"},
+			here: []string{"groupadd -g 711 prom", "useradd -g prom -u 711 prom"},
 			next: []string{"groupadd -g 711 polkitd", "useradd -u 711 -g polkitd -G daemon polkitd", "useradd -u 712 -g polkitd helper"},
 			want: []string{"passwd prom:x:711:711", "group prom:x:711"},
 			not:  []string{"passwd polkitd", "shadow polkitd", "group polkitd", "gshadow polkitd", "passwd helper", "shadow helper", "group daemon:x:1:polkitd"},
@@ -145,7 +146,7 @@ func judge(t *testing.T, dir string) string {
 		cmd := exec.Command(testtool.Path(t, tool), "--root", dir, "--read-only")
 		cmd.Env = append(os.Environ(), "LC_ALL=C")
 		out, err := cmd.CombinedOutput()
-		if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
 		complaints += harmless.ReplaceAllString(string(out), "")

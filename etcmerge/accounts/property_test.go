@@ -3,6 +3,7 @@ package accounts_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -72,11 +73,8 @@ func want(other, files accounts.Files) accounts.Files {
 // overlay is base, with the files of top in place of its own.
 func overlay(base, top accounts.Files) accounts.Files {
 	out := accounts.Files{}
-	for _, files := range []accounts.Files{base, top} {
-		for name, data := range files {
-			out[name] = data
-		}
-	}
+	maps.Copy(out, base)
+	maps.Copy(out, top)
 	return out
 }
 
@@ -287,23 +285,13 @@ func (g generator) files() accounts.Files {
 // paired gives most entries one in the secret file, and most users a group.
 func (g generator) paired(files accounts.Files) accounts.Files {
 	for _, pair := range [][2]string{{"passwd", "shadow"}, {"group", "gshadow"}} {
-		for _, name := range slices.Sorted(maps(entries(files[pair[0]]))) {
+		for _, name := range slices.Sorted(maps.Keys(entries(files[pair[0]]))) {
 			if files[pair[1]] != nil && entries(files[pair[1]])[name] == nil && g.IntN(5) > 0 {
 				files[pair[1]] = append([]byte(g.line(pair[1], name)), files[pair[1]]...)
 			}
 		}
 	}
 	return files
-}
-
-func maps(m map[string][]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func (g generator) name() string { return g.pick("a", "b", "c", "d", "e", "f", "g") }

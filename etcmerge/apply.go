@@ -23,17 +23,18 @@ var ErrChanged = scan.ErrChanged
 //
 // The power may fail at any instant, and an error may come anywhere: what the
 // target then holds is no system to boot, but Apply of the same plan finishes
-// it. An ErrChanged means that current is no more what the plan was made of;
-// every local file is looked at before the first change, so that mostly nothing
-// has been written by then. If something has, the target needs a fresh copy of
-// the new image's /etc before a new plan is applied to it.
+// it. An ErrChanged means that current is no more what the plan was made of. All
+// of current is looked at before the first change, so that mostly nothing has
+// been written by then, and once more at the end, so that nothing is lost. If
+// something has been written, the target needs a fresh copy of the new image's
+// /etc before a new plan is applied to it.
 func (p *Plan) Apply(ctx context.Context, current, target *os.File) error {
 	if err := p.Err(); err != nil {
 		return fmt.Errorf("cannot merge /etc: %w", err)
 	}
 	a := &applier{ctx: ctx, current: newDir(int(current.Fd())), target: newDir(int(target.Fd())), work: -1}
 	defer a.close()
-	if err := a.run(p.steps, p.Result); err != nil {
+	if err := a.run(p); err != nil {
 		return fmt.Errorf("cannot merge /etc: %w", err)
 	}
 	return nil
@@ -56,17 +57,20 @@ func (a *applier) close() {
 	}
 }
 
-func (a *applier) run(steps []step, root *tree.Node) error {
-	if err := a.verify(steps); err != nil {
+func (a *applier) run(p *Plan) error {
+	if err := a.verify(p.current); err != nil {
 		return err
 	}
 	if err := a.begin(); err != nil {
 		return fmt.Errorf("%s: %w", workDir, err)
 	}
-	if err := a.do(steps); err != nil {
+	if err := a.do(p.steps); err != nil {
 		return err
 	}
-	return a.end(root)
+	if err := a.verify(p.current); err != nil {
+		return err
+	}
+	return a.end(p.Result)
 }
 
 // begin removes what an attempt left that the power interrupted, and makes the
@@ -104,21 +108,23 @@ func (a *applier) end(root *tree.Node) error {
 	return nil
 }
 
-// verify looks whether the local files are those that the plan was made of.
-func (a *applier) verify(steps []step) error {
+// verify looks whether current is what the plan was made of, as far as times and
+// attributes tell. That of a directory tells of files that came and went.
+func (a *applier) verify(root *tree.Node) error {
 	var st unix.Stat_t
-	for _, s := range steps {
-		if s.op != opCopy && s.op != opMake {
-			continue
-		}
+	return tree.Walk(root, func(path string, n *tree.Node) error {
 		if err := a.ctx.Err(); err != nil {
 			return err
 		}
-		if err := unchanged(a.current.stat(s.from, &st), &st, s.node); err != nil {
-			return fmt.Errorf("%s: %w", show(s.from), err)
+		path = relative(path)
+		if ignored(here, path) {
+			return nil
 		}
-	}
-	return nil
+		if err := unchanged(a.current.stat(path, &st), &st, n); err != nil {
+			return fmt.Errorf("%s: %w", show(path), err)
+		}
+		return nil
+	})
 }
 
 // unchanged says whether a file is still that of the plan, as far as stat tells.

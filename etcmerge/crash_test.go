@@ -167,8 +167,8 @@ func TestNoSpace(t *testing.T) {
 	}
 }
 
-// TestChangedMeanwhile changes a local file between plan and application.
-// Nothing is written then.
+// TestChangedMeanwhile changes current between plan and application. Nothing is
+// written then.
 func TestChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
@@ -180,6 +180,10 @@ func TestChangedMeanwhile(t *testing.T) {
 		"fifo":     `rm dir/f; mkfifo dir/f`,
 		"parent":   `mv dir old; ln -s old dir`,
 		"the link": `ln -sfn other link`,
+		"account":  `echo x >>passwd`,
+		"added":    `echo x >newdir/g/new`,
+		"touched":  `printf Z >same`,
+		"the top":  `chmod 700 .`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,17 +199,25 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// TestChangedAtTheLastMoment changes a file after all were looked at.
+// TestChangedAtTheLastMoment changes a file after all were looked at, before it
+// is copied and while others are.
 func TestChangedAtTheLastMoment(t *testing.T) {
 	t.Parallel()
-	d := onDisk(t, scenario())
-	plan := planOf(t, d)
-	shell(t, d.current, `printf Z >dir/f`)
-	a := &applier{ctx: t.Context(), current: newDir(int(open(t, d.current).Fd())), target: newDir(int(open(t, d.new).Fd())), work: -1}
-	defer a.close()
-	must(t, a.begin())
-	if err := a.do(plan.steps); !errors.Is(err, ErrChanged) {
-		t.Errorf("the error is %v", err)
+	for _, name := range []string{"dir/f", "same", "passwd"} {
+		d := onDisk(t, scenario())
+		plan := planOf(t, d)
+		a := &applier{ctx: t.Context(), current: newDir(int(open(t, d.current).Fd())), target: newDir(int(open(t, d.new).Fd())), work: -1}
+		t.Cleanup(a.close)
+		must(t, a.verify(plan.current))
+		shell(t, d.current, `printf Z >`+name)
+		must(t, a.begin())
+		err := a.do(plan.steps)
+		if err == nil {
+			err = a.verify(plan.current)
+		}
+		if !errors.Is(err, ErrChanged) || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s: the error is %v", name, err)
+		}
 	}
 }
 

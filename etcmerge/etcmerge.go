@@ -25,14 +25,14 @@ type Plan struct {
 	// carried over.
 	Local Diff
 	// Result is what /etc will be; nil if there are conflicts. Its nodes may be
-	// those of the trees that went in: nobody may change them. Apply makes all
-	// of it so but for two things: labels and times that a file system cannot
-	// hold, and link counts.
+	// those of the trees that went in: nobody may change them. Link counts are
+	// not those of the result.
 	Result *tree.Node
 	// Notes is what the administrator should know about merged account files.
 	Notes []accounts.Note
 
-	steps []step
+	current *tree.Node
+	steps   []step
 }
 
 // NewPlan merges three trees, as [Scan] makes them, or as they stand in an
@@ -54,7 +54,7 @@ func newPlan(pristine, current, new *tree.Node) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Notes: notes}
+	p := &Plan{Notes: notes, current: current}
 	p.Local.inode(here, pristine, current, false)
 	m := &merger{accounts: files, links: newLinks()}
 	root := m.inode(here, pristine, current, new)

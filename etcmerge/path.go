@@ -18,6 +18,14 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
+// relative is a path as tree.Walk gives it, relative to /etc.
+func relative(path string) string {
+	if path == "/" {
+		return here
+	}
+	return path[1:]
+}
+
 // show is a path as it stands in a sentence: quoted only if it must be.
 func show(path string) string {
 	if quoted := strconv.Quote(path); quoted != `"`+path+`"` {

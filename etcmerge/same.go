@@ -104,9 +104,9 @@ func comparable(roots ...*tree.Node) error {
 			}
 			switch a := n.File.Digest.Algorithm(); {
 			case a == 0:
-				return fmt.Errorf("internal error: no digest of %s", show(path))
+				return fmt.Errorf("internal error: no digest of %s", show(relative(path)))
 			case alg != 0 && a != alg:
-				return fmt.Errorf("internal error: the digest of %s is %s, others are %s", show(path), a, alg)
+				return fmt.Errorf("internal error: the digest of %s is %s, others are %s", show(relative(path)), a, alg)
 			default:
 				alg = a
 				return nil

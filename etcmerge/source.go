@@ -33,6 +33,8 @@ func DirOpener(dir *os.File) Opener {
 
 // Scan reads the directory at path, in the way that [NewPlan] wants it. The
 // digests are of the given algorithm, which must be that of the other trees.
+// File systems mounted below are entered; who does not want their files copied
+// scans a clone without them, see open_tree(2).
 func Scan(ctx context.Context, path string, alg verity.Algorithm) (*tree.Node, error) {
 	root, err := scan.Scan(ctx, path, scan.Options{Algorithm: alg, KeepHardlinks: true})
 	if err != nil {

@@ -62,8 +62,8 @@ func TestIncomparable(t *testing.T) {
 	}{
 		{"no tree", nil, empty, empty, "cannot merge /etc: internal error: /etc is no directory"},
 		{"a file", empty, empty, spec("A").parse(0), "cannot merge /etc: internal error: /etc is no directory"},
-		{"two algorithms", with("a", stored(verity.SHA256, "long")), with("a", stored(verity.SHA512, "long")), empty, "cannot merge /etc: internal error: the digest of /a is sha512, others are sha256"},
-		{"no digest", empty, with("b", &tree.Node{Mode: unix.S_IFREG, File: &tree.File{Size: 9}}), empty, "cannot merge /etc: internal error: no digest of /b"},
+		{"two algorithms", with("a", stored(verity.SHA256, "long")), with("a", stored(verity.SHA512, "long")), empty, "cannot merge /etc: internal error: the digest of a is sha512, others are sha256"},
+		{"no digest", empty, with("b", &tree.Node{Mode: unix.S_IFREG, File: &tree.File{Size: 9}}), empty, "cannot merge /etc: internal error: no digest of b"},
 		{"accounts not loaded", empty, empty, with("group", stored(verity.SHA512, "root:x:0:\n")), "cannot merge /etc: internal error: the content of group was not loaded"},
 	} {
 		if _, err := NewPlan(c.p, c.c, c.n); err == nil || err.Error() != c.want {

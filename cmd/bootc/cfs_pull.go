@@ -70,10 +70,14 @@ func (e *env) pull(c *cli.Context, r *repo.Repo, name, tag string) (*pull.Result
 	if err != nil {
 		return nil, err
 	}
+	version, err := erofsFlag(c, r.ErofsVersion())
+	if err != nil {
+		return nil, err
+	}
 	report, done := e.reporter(c.Bool("quiet"))
 	defer done()
 	img, err := image.Open(c.Context, ref, image.Options{
-		Root: e.root, UserAgent: "bootc/" + version(), Progress: report,
+		Root: e.root, UserAgent: userAgent(), Progress: report,
 		AuthFile: c.String("authfile"), PolicyPath: c.String("policy"),
 		RequireSignature: c.Bool("require-signature"), AnyPlatform: c.Bool("any-platform"),
 		InsecureTLS: !c.Bool("tls-verify"),
@@ -89,7 +93,7 @@ func (e *env) pull(c *cli.Context, r *repo.Repo, name, tag string) (*pull.Result
 	}
 	announce(report, plan)
 	return pull.Apply(c.Context, r, plan, pull.Options{
-		Tag: tag, Bootable: c.Bool("bootable"), Xattrs: filter, Parallel: c.Int("parallel"), Progress: report,
+		Tag: tag, Bootable: c.Bool("bootable"), Xattrs: filter, Parallel: c.Int("parallel"), Progress: report, ErofsVersion: &version,
 	})
 }
 

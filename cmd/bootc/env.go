@@ -123,6 +123,9 @@ func needSubcommand(c *cli.Context) error {
 // buildVersion is stamped into the program by the linker.
 var buildVersion string
 
+// userAgent is how the program introduces itself to registries.
+func userAgent() string { return "bootc/" + version() }
+
 // version is what the build was stamped with, else what Go knows of it.
 func version() string {
 	if buildVersion != "" {

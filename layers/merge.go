@@ -1,10 +1,12 @@
 package layers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -19,11 +21,25 @@ import (
 // lowest first. It has the directories that entries lack, but is not transformed
 // in any way.
 func Merge(ctx context.Context, r *repo.Repo, layers []oci.Layer) (*tree.Node, error) {
+	return MergeArriving(ctx, r, layers, nil)
+}
+
+// MergeArriving is Merge for layers of which some are still on their way: those
+// whose Stream is zero. For layer i of them, await returns the splitstream once
+// it is there, or an error, as when ctx is done. The others are read meanwhile.
+func MergeArriving(ctx context.Context, r *repo.Repo, layers []oci.Layer, await func(ctx context.Context, i int) (verity.Digest, error)) (*tree.Node, error) {
 	sources := make([]layerSource, len(layers))
 	for i, l := range layers {
-		sources[i] = layerSource{
-			name: string(l.ID),
-			open: func() (chunkStream, error) { return openLayer(r, l.Stream) },
+		sources[i] = layerSource{name: string(l.ID), later: l.Stream.IsZero()}
+		sources[i].open = func(ctx context.Context) (chunkStream, error) {
+			stream := l.Stream
+			if stream.IsZero() {
+				var err error
+				if stream, err = await(ctx, i); err != nil {
+					return nil, err
+				}
+			}
+			return openLayer(r, stream)
 		}
 	}
 	return mergeLayers(ctx, sources)
@@ -37,8 +53,9 @@ type chunkStream interface {
 
 // layerSource is a layer to be merged.
 type layerSource struct {
-	name string // what errors call it
-	open func() (chunkStream, error)
+	name  string // what errors call it
+	open  func(context.Context) (chunkStream, error)
+	later bool // open waits
 }
 
 func openLayer(r *repo.Repo, stream verity.Digest) (chunkStream, error) {
@@ -90,17 +107,23 @@ func (m *merger) applyAll(ctx context.Context, sources []layerSource, parsed []c
 	return nil
 }
 
-// parseAll starts the goroutines that parse all layers, the lowest first, and
-// returns where each will be delivered.
+// parseAll starts the goroutines that parse all layers, those that are there
+// and the lowest first, and returns where each will be delivered.
 func parseAll(ctx context.Context, g *errgroup.Group, sources []layerSource, b *budget) []chan *parsedLayer {
 	parsed := make([]chan *parsedLayer, len(sources))
 	for i := range parsed {
 		parsed[i] = make(chan *parsedLayer, 1)
 	}
+	order := make([]int, len(sources))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(lateness(sources[i]), lateness(sources[j])) })
 	var next atomic.Int64
 	for range min(len(sources), runtime.GOMAXPROCS(0)) {
 		g.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < len(sources); i = int(next.Add(1)) - 1 {
+			for n := int(next.Add(1)) - 1; n < len(sources); n = int(next.Add(1)) - 1 {
+				i := order[n]
 				l, err := sources[i].parse(ctx, b)
 				if err != nil {
 					return layerError(sources[i].name, err)
@@ -113,8 +136,15 @@ func parseAll(ctx context.Context, g *errgroup.Group, sources []layerSource, b *
 	return parsed
 }
 
+func lateness(s layerSource) int {
+	if s.later {
+		return 1
+	}
+	return 0
+}
+
 func (s layerSource) parse(ctx context.Context, b *budget) (l *parsedLayer, err error) {
-	stream, err := s.open()
+	stream, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}

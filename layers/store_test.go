@@ -140,7 +140,7 @@ func mergeMem(layers []*memLayer, size int) (*tree.Node, error) {
 	for i, l := range layers {
 		sources = append(sources, layerSource{
 			name: fmt.Sprintf("sha256:%064d", i),
-			open: func() (chunkStream, error) { return l.stream.reader(size), nil },
+			open: func(context.Context) (chunkStream, error) { return l.stream.reader(size), nil },
 		})
 	}
 	return mergeLayers(context.Background(), sources)

@@ -78,6 +78,8 @@ type applier struct {
 	im   *repo.Importer // for all but the layers
 
 	layers           []oci.Layer
+	arrived          []chan struct{} // closed when the layer with that index was fetched
+	fetched          []verity.Digest // what it is then
 	image, bootImage verity.Digest
 	stats            Stats
 }
@@ -90,11 +92,13 @@ func (a *applier) apply(ctx context.Context) (*Result, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
+	merged := a.startMerge(ctx)
+	defer merged.stop()
 	named, err := a.fetch(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.makeImages(ctx, named); err != nil {
+	if err := a.makeImages(ctx, named, merged); err != nil {
 		return nil, err
 	}
 	img, err := a.store(ctx)

@@ -23,16 +23,21 @@ func xattrsKey(f layers.XattrFilter) oci.Xattrs {
 	return oci.AllowlistOnly
 }
 
-// makeImages makes the EROFS images that are wanted and not here. It calls named,
-// which waits until the layers have their names, before it publishes anything;
-// a disk that is busy making gigabytes durable leaves the processor free to merge
-// them meanwhile.
-func (a *applier) makeImages(ctx context.Context, named func() error) (err error) {
+// wanted finds the images that are here, and says which must be made.
+func (a *applier) wanted() (plain, boot bool) {
 	a.image, _ = a.plan.Images.Image()
 	if a.opts.Bootable {
 		a.bootImage, _ = a.plan.Images.BootImage(xattrsKey(a.opts.Xattrs))
 	}
-	plain, boot := a.image.IsZero(), a.opts.Bootable && a.bootImage.IsZero()
+	return a.image.IsZero(), a.opts.Bootable && a.bootImage.IsZero()
+}
+
+// makeImages makes the EROFS images that are wanted and not here. It calls named,
+// which waits until the layers have their names, before it publishes anything;
+// a disk that is busy making gigabytes durable leaves the processor free to merge
+// them meanwhile.
+func (a *applier) makeImages(ctx context.Context, named func() error, merged *merging) (err error) {
+	plain, boot := a.wanted()
 	if !plain && !boot {
 		return named()
 	}
@@ -41,7 +46,10 @@ func (a *applier) makeImages(ctx context.Context, named func() error) (err error
 	if plain {
 		filter = layers.AllowlistOnly
 	}
-	root, err := merge(ctx, a.repo, a.layers, filter)
+	root, err := merged.wait()
+	if err == nil {
+		err = layers.TransformForOCI(root, filter)
+	}
 	if nameErr := named(); err == nil {
 		err = nameErr
 	}

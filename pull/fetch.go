@@ -38,7 +38,7 @@ func (a *applier) fetch(ctx context.Context) (named func() error, err error) {
 	indices, _ := a.plan.Fetch()
 	a.stats.LayersFetched = len(indices)
 	a.stats.LayersReused = len(a.layers) - len(indices)
-	f := &fetcher{applier: a, streams: make([]verity.Digest, len(a.layers)), last: time.Now()}
+	f := &fetcher{applier: a, streams: a.fetched, last: time.Now()}
 	if err := f.run(ctx, indices); err != nil {
 		_ = f.checkpoint() // err is what matters, and what is lost is only time
 		return nil, err
@@ -166,6 +166,7 @@ func (f *fetcher) layerError(i int, err error) error {
 func (f *fetcher) complete(i int, stream verity.Digest) error {
 	f.mu.Lock()
 	f.streams[i] = stream
+	close(f.arrived[i])
 	f.unnamed = append(f.unnamed, i)
 	due := time.Since(f.last) >= cmp.Or(f.opts.Checkpoint, DefaultCheckpoint)
 	f.mu.Unlock()

@@ -82,7 +82,7 @@ func (a *applier) begin() error {
 	if err := unix.Mkdirat(a.target.fd, workDir, 0o700); err != nil {
 		return err
 	}
-	work, err := openat2(a.target.fd, workDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	work, err := openat2(a.target.fd, workDir, unix.O_RDONLY|unix.O_DIRECTORY)
 	a.work = work
 	return err
 }

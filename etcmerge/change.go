@@ -91,7 +91,7 @@ func (a *applier) write(s step) error {
 // file makes a regular file.
 func (a *applier) file(s step, fill func(dst *os.File) error) error {
 	temp := a.temp()
-	fd, err := unix.Openat(a.work, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+	fd, err := unix.Openat(a.work, temp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}

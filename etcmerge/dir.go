@@ -61,7 +61,7 @@ func (d *dir) openAs(path string, flags uint64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := openBelow(parent, name, flags|unix.O_NOFOLLOW)
+	fd, err := openBelow(parent, name, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func removeAll(fd int, name string) error {
 	case !errors.Is(err, unix.EISDIR):
 		return err
 	}
-	sub, err := openat2(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
+	sub, err := openat2(fd, name, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}

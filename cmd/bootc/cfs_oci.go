@@ -145,16 +145,7 @@ func (e *env) ociFsck(c *cli.Context, r *repo.Repo, args []string) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
-		return e.printJSON(report)
-	}
-	if _, err := fmt.Fprint(e.stdout, report); err != nil {
-		return err
-	}
-	if !report.OK() {
-		return errDamaged
-	}
-	return nil
+	return e.printReport(c, report, report.OK())
 }
 
 func (e *env) ociLayer(c *cli.Context, r *repo.Repo, args []string) error {

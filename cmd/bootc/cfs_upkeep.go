@@ -78,13 +78,19 @@ func (e *env) cfsFsck(c *cli.Context, r *repo.Repo) error {
 	if err != nil {
 		return err
 	}
+	return e.printReport(c, report, report.OK())
+}
+
+// printReport prints what a check found and fails if that is damage, except
+// that JSON is for programs, which read it.
+func (e *env) printReport(c *cli.Context, report any, ok bool) error {
 	if c.Bool("json") {
 		return e.printJSON(report)
 	}
 	if _, err := fmt.Fprint(e.stdout, report); err != nil {
 		return err
 	}
-	if !report.OK() {
+	if !ok {
 		return errDamaged
 	}
 	return nil

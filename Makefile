@@ -9,6 +9,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 FUZZTIME ?= 30s
 BENCH    ?= full
 PKG      ?= ./...
+DESTDIR  ?=
 TESTARGS ?=
 
 export CGO_ENABLED := 0
@@ -18,13 +19,16 @@ export GOLANGCI_LINT_VERSION
 
 LINTER := $(BOOTC_TOOLS)/bin/golangci-lint
 
-.PHONY: setup build test race lint fmt generate bench fuzz demo clean help
+.PHONY: setup build install test race lint fmt generate bench fuzz demo clean help
 
 setup: ## install the Debian packages and tools that build, tests and bench need (root)
 	@scripts/setup.sh
 
-build: ## build the static binary bin/bootc
-	go build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/bootc ./cmd/bootc
+build: ## build the static binaries bin/bootc and bin/bootc-initramfs
+	go build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/ ./cmd/...
+
+install: ## install what "make build" built below DESTDIR, as an image needs it
+	@DESTDIR='$(DESTDIR)' scripts/install.sh
 
 test: setup ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
 	@go run ./internal/testrun $(TESTARGS) $(PKG)

@@ -24,6 +24,12 @@ declare -A may=(
 	[image]=''
 	[composefs/oci]='composefs/verity composefs/tree composefs/erofs composefs/repo'
 	[layers]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/oci selinux'
+	[kargs]='composefs/verity'
+	[kargs/kargsd]='composefs/verity kargs'
+	[composefs/treefs]='composefs/verity composefs/tree'
+	[osimage]='composefs/verity kargs kargs/kargsd'
+	[host]=''
+	[bootloader]='composefs/verity kargs'
 	[pull]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/mount composefs/oci selinux image layers'
 )
 

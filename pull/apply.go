@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Tag      string             // names the image afterwards; without a tag the next GC removes it
 	Bootable bool               // make the boot image as well
+	NoPlain  bool               // make no plain image: a host that boots the other has no use for it
 	Xattrs   layers.XattrFilter // of the boot image; the plain image always has the default
 	Parallel int                // layers fetched at once; 0 means DefaultParallel
 	Progress progress.Func
@@ -41,7 +42,7 @@ type Result struct {
 	ManifestStream verity.Digest
 	ConfigStream   verity.Digest
 	Layers         []oci.Layer   // bottom first
-	Image          verity.Digest // the plain EROFS image
+	Image          verity.Digest // the plain EROFS image; zero if Options.NoPlain and there was none
 	BootImage      verity.Digest // zero unless Options.Bootable
 	Stats          Stats
 }

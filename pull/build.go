@@ -29,7 +29,7 @@ func (a *applier) wanted() (plain, boot bool) {
 	if a.opts.Bootable {
 		a.bootImage, _ = a.plan.Images.BootImage(xattrsKey(a.opts.Xattrs))
 	}
-	return a.image.IsZero(), a.opts.Bootable && a.bootImage.IsZero()
+	return a.image.IsZero() && !a.opts.NoPlain, a.opts.Bootable && a.bootImage.IsZero()
 }
 
 // makeImages makes the EROFS images that are wanted and not here. It calls named,

@@ -158,3 +158,26 @@ func checkPulledIDs(t *testing.T, alg verity.Algorithm, image string, want map[k
 		}
 	}
 }
+
+// TestBootImageAlone pulls what a host needs that boots the image: the boot image
+// is the one that cfsctl computed, and a plain one comes only when it is asked for.
+func TestBootImageAlone(t *testing.T) {
+	t.Parallel()
+	for _, row := range knownIDs(t) {
+		if !row.bootable || row.version != erofs.V1 || row.image != "selinux" {
+			continue
+		}
+		p := newPuller(t, newRepoOf(t, row.alg))
+		p.opts = pull.Options{Bootable: true, NoPlain: true, Xattrs: row.xattrs}
+		res := p.mustPull(t, fixture(t, row.image), row.image)
+		if !res.Image.IsZero() || res.BootImage.String() != row.id {
+			t.Errorf("%v, xattrs %d: plain image %q, boot image %s, want %s alone", row.alg, row.xattrs, res.Image, res.BootImage, row.id)
+		}
+		fsckClean(t, p.repo)
+		p.opts.NoPlain = false
+		if res := p.mustPull(t, fixture(t, row.image), row.image); res.Image.IsZero() || res.BootImage.String() != row.id {
+			t.Errorf("with the plain image: %+v", res)
+		}
+		fsckClean(t, p.repo)
+	}
+}

@@ -9,7 +9,8 @@ import (
 type Line []Arg
 
 // Parse splits s as the kernel does: at white space that no double quotes protect.
-// A quote that is never closed protects all that follows.
+// A quote that is never closed protects all that follows; it is closed at the end,
+// so that it does not swallow what is put behind the line.
 //
 // White space is that of ASCII. The kernel takes the byte A0, Latin-1's no-break
 // space, for one as well; we do not, for it is a part of letters in UTF-8.
@@ -30,6 +31,9 @@ func Parse(s string) Line {
 		if s[i] == '"' {
 			inQuote = !inQuote
 		}
+	}
+	if inQuote {
+		s += `"`
 	}
 	if start >= 0 {
 		l = append(l, Arg(s[start:]))

@@ -26,9 +26,9 @@ type Root struct {
 }
 
 // FindRoot returns the deployment that the line names, as "composefs=[?]<id>" or
-// "composefs.digest=[?]v1-<algorithm>:<id>". An argument that cannot be understood
-// is an error, and so are two that name different deployments; ErrNoRoot if there
-// is none.
+// "composefs.digest=[?]v<1 or 2>-<algorithm>:<id>", algorithm as in "sha512-12". An
+// argument that cannot be understood is an error, and so are two that disagree;
+// ErrNoRoot if there is none.
 func FindRoot(l Line) (Root, error) {
 	var found Root
 	for _, a := range l {
@@ -77,15 +77,18 @@ func parseRoot(a Arg) (Root, error) {
 	var r Root
 	value, r.Optional = strings.CutPrefix(value, "?")
 	alg := verity.Algorithm(0)
-	if a.Key() != rootKey {
+	if !sameKey(a.Key(), rootKey) {
 		name, hex, ok := strings.Cut(value, ":")
 		version, id, _ := strings.Cut(name, "-")
-		if !ok || version != "v1" {
-			return Root{}, errors.New(`want "v1-sha512-12:" before the digest`)
+		if !ok || version != "v1" && version != "v2" {
+			return Root{}, fmt.Errorf(`image format and algorithm are %q, not as in "v1-sha512-12:"`, name)
 		}
 		var err error
 		if alg, err = verity.ParseAlgorithm("fsverity-" + id); err != nil {
 			return Root{}, err
+		}
+		if alg.ID() != "fsverity-"+id {
+			return Root{}, fmt.Errorf("algorithm is %q, not as in %q", id, "sha512-12")
 		}
 		value = hex
 	}

@@ -1,0 +1,2 @@
+// Package bls reads and writes the entries of the Boot Loader Specification, Type #1.
+package bls

@@ -1,0 +1,222 @@
+// Package bootloadertest has a boot loader in memory for the tests of its users, and
+// the tests that every boot loader passes.
+package bootloadertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/bootc-go/bootc/bootloader"
+)
+
+// ErrInjected is what a step fails with that was told to.
+var ErrInjected = errors.New("injected failure")
+
+// PowerCut is the value that a step panics with that was told to.
+const PowerCut = injected("power cut")
+
+type injected string
+
+// Fake is a boot loader in memory. What it holds survives a panic of PanicAt as a disk
+// survives a power cut; the test then goes on with the same Fake.
+type Fake struct {
+	KindIs bootloader.Kind // Systemd if empty
+	Room   int64           // bytes that its file system has for kernels; none if 0, without limit if negative
+
+	kernels map[string]kernel
+	live    []bootloader.Entry
+	staged  []bootloader.Entry
+
+	steps   int // durable ones until now
+	failAt  int
+	panicAt int
+}
+
+type kernel struct {
+	size  int64
+	whole bool
+}
+
+var _ bootloader.Loader = (*Fake)(nil)
+
+// NewFake returns a Fake that has room for everything.
+func NewFake() *Fake { return &Fake{Room: -1} }
+
+// Steps is how many durable steps were taken.
+func (f *Fake) Steps() int { return f.steps }
+
+// FailAt makes the n-th durable step from now (1 is the next) return [ErrInjected]
+// instead of being taken.
+func (f *Fake) FailAt(n int) { f.failAt = f.steps + n }
+
+// PanicAt makes the n-th durable step from now panic with [PowerCut] instead of being
+// taken.
+func (f *Fake) PanicAt(n int) { f.panicAt = f.steps + n }
+
+// step takes one durable step.
+func (f *Fake) step(do func()) error {
+	switch f.steps + 1 {
+	case f.failAt:
+		f.failAt = 0
+		return ErrInjected
+	case f.panicAt:
+		f.panicAt = 0
+		panic(PowerCut)
+	}
+	f.steps++
+	do()
+	return nil
+}
+
+// Boot is what firmware and loader would start now: the first entry of the live menu,
+// unless there is none or its kernel is not whole.
+func (f *Fake) Boot() (bootloader.Entry, bool) {
+	if len(f.live) == 0 || !f.kernels[f.live[0].Kernel].whole {
+		return bootloader.Entry{}, false
+	}
+	return f.live[0], true
+}
+
+// Kernels are the names of all kernels that take room, the half-written included, in
+// order.
+func (f *Fake) Kernels() []string { return slices.Sorted(maps.Keys(f.kernels)) }
+
+// Kind implements [bootloader.Loader].
+func (f *Fake) Kind() bootloader.Kind {
+	if f.KindIs == "" {
+		return bootloader.Systemd
+	}
+	return f.KindIs
+}
+
+// Menu implements [bootloader.Loader].
+func (f *Fake) Menu() ([]bootloader.Entry, error) { return clone(f.live), nil }
+
+// Staged implements [bootloader.Loader].
+func (f *Fake) Staged() ([]bootloader.Entry, error) { return clone(f.staged), nil }
+
+// clone copies what a caller could change.
+func clone(menu []bootloader.Entry) []bootloader.Entry {
+	menu = slices.Clone(menu)
+	for i := range menu {
+		menu[i].Options = slices.Clone(menu[i].Options)
+	}
+	return menu
+}
+
+// HasKernel implements [bootloader.Loader].
+func (f *Fake) HasKernel(name string) (bool, error) { return f.kernels[name].whole, nil }
+
+// CheckRoom implements [bootloader.Loader].
+func (f *Fake) CheckRoom(need int64) error {
+	free := f.Room
+	for _, k := range f.kernels {
+		free -= k.size
+	}
+	if f.Room >= 0 && need > free {
+		return fmt.Errorf("%w: the fake file system: %d bytes needed, %d available", bootloader.ErrNoRoom, need, free)
+	}
+	return nil
+}
+
+// AddKernel implements [bootloader.Loader]. It has two durable steps: after the first
+// the kernel is half-written.
+func (f *Fake) AddKernel(ctx context.Context, k bootloader.Kernel) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if f.kernels[k.Name].whole {
+		return nil
+	}
+	delete(f.kernels, k.Name)
+	if err := f.CheckRoom(k.Size); err != nil {
+		return err
+	}
+	size, err := read(k)
+	if err != nil {
+		return err
+	}
+	if f.kernels == nil {
+		f.kernels = map[string]kernel{}
+	}
+	if err := f.step(func() { f.kernels[k.Name] = kernel{size: size} }); err != nil {
+		return err
+	}
+	return f.step(func() { f.kernels[k.Name] = kernel{size: size, whole: true} })
+}
+
+// read reads all that k consists of.
+func read(k bootloader.Kernel) (int64, error) {
+	files := slices.Collect(maps.Values(k.Addons))
+	if k.UKI != nil {
+		files = append(files, k.UKI)
+	} else {
+		files = append(files, k.Linux, k.Initrd)
+	}
+	var size int64
+	for _, open := range files {
+		r, err := open()
+		if err != nil {
+			return 0, err
+		}
+		n, err := io.Copy(io.Discard, r)
+		size += n
+		if err := errors.Join(err, r.Close()); err != nil {
+			return 0, err
+		}
+	}
+	return size, nil
+}
+
+// Stage implements [bootloader.Loader]. It has two durable steps: the first drops an
+// older staged menu.
+func (f *Fake) Stage(menu []bootloader.Entry) error {
+	if err := bootloader.CheckMenu(menu); err != nil {
+		return err
+	}
+	for _, e := range menu {
+		if !f.kernels[e.Kernel].whole {
+			return fmt.Errorf("the kernel %s is not there", e.Kernel)
+		}
+	}
+	if err := f.Discard(); err != nil {
+		return err
+	}
+	return f.step(func() { f.staged = clone(menu) })
+}
+
+// Commit implements [bootloader.Loader]. It has one durable step.
+func (f *Fake) Commit() error {
+	if f.staged == nil {
+		return bootloader.ErrNothingStaged
+	}
+	return f.step(func() { f.live, f.staged = f.staged, nil })
+}
+
+// Discard implements [bootloader.Loader]. It has one durable step.
+func (f *Fake) Discard() error {
+	return f.step(func() { f.staged = nil })
+}
+
+// Collect implements [bootloader.Loader]. It has one durable step for each kernel.
+func (f *Fake) Collect(keep ...string) ([]string, error) {
+	var removed []string
+	for _, name := range f.Kernels() {
+		if slices.Contains(keep, name) || inUse(f.live, name) || inUse(f.staged, name) {
+			continue
+		}
+		if err := f.step(func() { delete(f.kernels, name) }); err != nil {
+			return removed, err
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+func inUse(menu []bootloader.Entry, kernel string) bool {
+	return slices.ContainsFunc(menu, func(e bootloader.Entry) bool { return e.Kernel == kernel })
+}

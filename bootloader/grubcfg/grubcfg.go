@@ -1,0 +1,2 @@
+// Package grubcfg writes menus for GRUB.
+package grubcfg

@@ -1,0 +1,22 @@
+#!/bin/bash
+# Installs what "make build" built, and what belongs to it, below DESTDIR: the root
+# directory of an image. docs/reference/files.md lists what comes where and what it
+# is for.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+destdir=${DESTDIR-}
+
+# put MODE DIRECTORY FILE... installs files in a directory below DESTDIR.
+put() {
+    install -D -m "$1" -t "$destdir$2" -- "${@:3}"
+}
+
+put 755 /usr/bin bin/bootc
+install -D -m 755 bin/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
+put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer
+put 644 /usr/lib/systemd/system-preset systemd/*.preset
+put 755 /usr/lib/dracut/modules.d/51bootc initramfs/dracut/51bootc/module-setup.sh
+put 644 /usr/lib/dracut/dracut.conf.d initramfs/dracut/10-bootc-base.conf
+put 755 /usr/share/initramfs-tools/hooks initramfs/initramfs-tools/hooks/bootc
+put 755 /usr/share/initramfs-tools/scripts/local-bottom initramfs/initramfs-tools/scripts/local-bottom/bootc
+put 644 /usr/share/man/man8 docs/man/*.8

@@ -1,0 +1,22 @@
+package deploy
+
+import "errors"
+
+// What callers branch on.
+var (
+	// ErrNotBooted means that no deployment runs, which the operation needs.
+	ErrNotBooted = errors.New("the system was not booted by bootc")
+	// ErrNotStaged means that nothing is staged.
+	ErrNotStaged = errors.New("no staged deployment found")
+	// ErrNoRollback means that there is no other deployment to boot.
+	ErrNoRollback = errors.New("no rollback available")
+	// ErrNotFound means that there is no deployment with this id.
+	ErrNotFound = errors.New("no such deployment")
+	// ErrBooted means that the deployment cannot be deleted, for it runs.
+	ErrBooted = errors.New("cannot delete currently booted deployment")
+	// ErrNoRoom means that a file system is too full.
+	ErrNoRoom = errors.New("insufficient free space")
+	// ErrUKI means that a unified kernel image boots another deployment than
+	// the one that it came with.
+	ErrUKI = errors.New("unified kernel image is not of this image")
+)

@@ -1,0 +1,39 @@
+package deploy
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/internal/progress"
+	"github.com/bootc-go/bootc/kargs"
+)
+
+// System is what a host is made of, as far as deployments go.
+type System struct {
+	// Root is the root directory of the disk, which has the repository and the
+	// deployments' state. It may be a mount that is attached nowhere.
+	Root *os.File
+	Run  *os.File // /run
+	Etc  *os.File // /etc of the deployment that runs; nil if none does
+
+	// Booted is the deployment that runs, whatever the menu says. A zero ID
+	// means that none of this Root does.
+	Booted kargs.Root
+
+	Loader bootloader.Loader // nil only until FirstOptions brings one
+	Image  image.Options     // how to reach registries
+	Arch   string            // GOARCH of images
+	Clock  func() time.Time
+
+	// Progress also receives, as messages, what went wrong without doing harm.
+	Progress progress.Func
+
+	// Systemctl runs systemctl(1). It starts the unit that finalizes.
+	Systemctl func(ctx context.Context, args ...string) error
+
+	// Wait, if set, is called once if another bootc has to be waited for.
+	Wait func()
+}

@@ -1,0 +1,69 @@
+package sysroot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/bootc-go/bootc/bootloader"
+)
+
+// What the boot loader says of itself: https://systemd.io/BOOT_LOADER_INTERFACE.
+const (
+	efivars    = "sys/firmware/efi/efivars"
+	loaderGUID = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+	loaderInfo = "LoaderInfo-" + loaderGUID
+	loaderPart = "LoaderDevicePartUUID-" + loaderGUID
+)
+
+// loaderVariable is the text that the boot loader left in an EFI variable, ""
+// if it left none or the firmware is not UEFI.
+func loaderVariable(root, name string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(root, efivars, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read what the boot loader left: %w", err)
+	}
+	text, err := parseVariable(raw)
+	if err != nil {
+		return "", fmt.Errorf("EFI variable %s: %w", name, err)
+	}
+	return text, nil
+}
+
+// parseVariable reads a file of efivarfs that holds a text: four bytes of
+// attributes, then UTF-16 that ends with a zero.
+func parseVariable(raw []byte) (string, error) {
+	if len(raw) < 4 || len(raw)%2 != 0 {
+		return "", fmt.Errorf("%d bytes are no UTF-16 text", len(raw))
+	}
+	var text []uint16
+	for raw = raw[4:]; len(raw) > 0; raw = raw[2:] {
+		c := binary.LittleEndian.Uint16(raw)
+		if c == 0 {
+			break
+		}
+		text = append(text, c)
+	}
+	return string(utf16.Decode(text)), nil
+}
+
+// loaderKind is the boot loader that calls itself info. GRUB says nothing, or
+// "GRUB 2.12"; without UEFI nobody does.
+func loaderKind(info string) bootloader.Kind {
+	info = strings.ToLower(info)
+	switch {
+	case strings.Contains(info, "systemd-boot"):
+		return bootloader.Systemd
+	case strings.Contains(info, "grub cc"):
+		return bootloader.GRUBCC
+	}
+	return bootloader.GRUB
+}

@@ -1,0 +1,123 @@
+package sysroot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bootc-go/bootc/bootloader"
+)
+
+// espOptions are those with which an EFI system partition is mounted: no
+// program of it is run, and nobody but root reads it.
+var espOptions = []string{"fmask=0177", "dmask=0077"}
+
+// espPlaces are where an EFI system partition is mounted, if it is.
+var espPlaces = []string{"/efi", "/boot/efi", "/boot"}
+
+var errNoESP = errors.New("no EFI system partition: neither the boot loader names one, nor has the disk of the root file system one, nor is one mounted at /efi, /boot/efi or /boot")
+
+// openLoader finds out which boot loader started the host and opens its
+// partition. GRUB can do without, unless it starts UKIs.
+func (h *Host) openLoader(write bool) error {
+	info, err := loaderVariable(h.root, loaderInfo)
+	if err != nil {
+		return err
+	}
+	h.Kind = loaderKind(info)
+	if !exists(filepath.Join(h.root, "sys/firmware/efi")) {
+		return nil
+	}
+	v, err := h.openESP(write)
+	if errors.Is(err, errNoESP) && h.Kind == bootloader.GRUB {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.views = append(h.views, v)
+	h.Files.ESP = v.dir
+	return nil
+}
+
+// openESP opens the EFI system partition where it is mounted, or else mounts
+// it.
+func (h *Host) openESP(write bool) (*view, error) {
+	dev, found, err := h.findESP()
+	if err != nil {
+		return nil, fmt.Errorf("find the EFI system partition: %w", err)
+	}
+	if found {
+		if m, mounted := h.table.of(dev.Major, dev.Minor); mounted {
+			return h.reuse(m, write)
+		}
+		return mountView(dev.Path, "vfat", espOptions, write)
+	}
+	for _, place := range espPlaces {
+		if m, mounted := h.table.at(place); mounted && m.FSType == "vfat" {
+			return h.reuse(m, write)
+		}
+	}
+	return nil, errNoESP
+}
+
+// reuse makes a view of what is mounted already.
+func (h *Host) reuse(m mountPoint, write bool) (*view, error) {
+	v, err := cloneView(filepath.Join(h.root, m.Path), write)
+	if err != nil || !write {
+		return v, err
+	}
+	if err := v.makeWritable(); err != nil {
+		v.close()
+		return nil, err
+	}
+	return v, nil
+}
+
+// findESP looks for the partition that the boot loader was started from, or else
+// for one on the disks of the physical root.
+func (h *Host) findESP() (device, bool, error) {
+	d := disks{h.root}
+	uuid, err := loaderVariable(h.root, loaderPart)
+	if err != nil {
+		return device{}, false, err
+	}
+	near, err := h.rootDisks(d)
+	if err != nil {
+		return device{}, false, err
+	}
+	if uuid != "" {
+		// What is wrong with a disk that may have nothing to do with it is no
+		// reason to stop.
+		dev, found, _ := d.find(append(slices.Clip(near), d.all()...), func(p partition) bool { return p.UUID == strings.ToLower(uuid) })
+		if found {
+			return dev, true, nil
+		}
+	}
+	return d.find(near, func(p partition) bool { return p.Type == espType })
+}
+
+// rootDisks are the disks that the physical root lies on. File systems such as
+// btrfs have a device number of their own; then the source of the mount is what
+// leads to the disk.
+func (h *Host) rootDisks(d disks) ([]string, error) {
+	m, ok := h.table.at("/sysroot")
+	if !ok {
+		return nil, nil
+	}
+	major, minor := m.Major, m.Minor
+	if major == 0 {
+		var err error
+		if major, minor, err = deviceNumber(filepath.Join(h.root, m.Source)); err != nil {
+			return nil, err
+		}
+	}
+	dirs, err := d.under(major, minor)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // no block device
+	}
+	return dirs, err
+}

@@ -1,0 +1,157 @@
+package sysroot
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountExt4 mounts a new ext4 file system at dir and returns its device.
+func mountExt4(t *testing.T, dir, options string) string {
+	t.Helper()
+	loop := newExt4(t)
+	run(t, "", "mount", "-o", options, loop, dir)
+	t.Cleanup(func() { run(t, "", "umount", dir) })
+	return loop
+}
+
+func newExt4(t *testing.T) string {
+	t.Helper()
+	path := t.TempDir() + "/fs"
+	sparse(t, path, 8<<20)
+	run(t, "", "mke2fs", "-q", "-t", "ext4", path)
+	return attach(t, path)
+}
+
+// The physical root is mounted read-only where everyone sees it, and stays so.
+func TestPhysicalRootIsWritableForUsOnly(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := h.dir + "/sysroot"
+	mountExt4(t, dir, "rw")
+	run(t, "", "mkdir", dir+"/boot")
+	run(t, "", "mount", "-o", "remount,bind,ro", dir)
+	got := h.open(t, true)
+	if err := create(got.Root, "x"); err != nil || !exists(dir+"/x") {
+		t.Error(err)
+	}
+	if err := create(got.Files.Boot, "x"); err != nil || !exists(dir+"/boot/x") {
+		t.Error(err)
+	}
+	if err := os.Mkdir(dir+"/y", 0o755); !errors.Is(err, unix.EROFS) {
+		t.Error(err)
+	}
+}
+
+func TestReadOnlySuperblock(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	mountExt4(t, h.dir+"/sysroot", "ro")
+	if _, err := Open(Options{Root: h.dir, Write: true}); !errors.Is(err, ErrReadOnly) {
+		t.Error(err)
+	}
+	if !h.open(t, false).ReadOnly {
+		t.Error("not seen by a reader")
+	}
+}
+
+// A separate /boot is usually mounted read-only, superblock and all.
+func TestReadOnlyBootIsMadeWritable(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	dir := h.dir + "/boot"
+	mountExt4(t, dir, "ro")
+	h.mounted(t, "/boot", "ext4")
+	if err := create(h.open(t, false).Files.Boot, "x"); !errors.Is(err, unix.EROFS) {
+		t.Error(err)
+	}
+	if err := create(h.open(t, true).Files.Boot, "x"); err != nil || !exists(dir+"/x") {
+		t.Error(err)
+	}
+	if err := os.Mkdir(dir+"/y", 0o755); !errors.Is(err, unix.EROFS) {
+		t.Errorf("where others see it: %v", err)
+	}
+}
+
+// What is mounted below /etc is not the deployment's.
+func TestEtcWithoutMounts(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	write(t, h.dir+"/etc/sub/below", "")
+	run(t, "", "mount", "-t", "tmpfs", "tmpfs", h.dir+"/etc/sub")
+	t.Cleanup(func() { run(t, "", "umount", h.dir+"/etc/sub") })
+	write(t, h.dir+"/etc/sub/above", "")
+	sub, err := openDir(h.open(t, false).Etc, "sub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if names, err := sub.Readdirnames(-1); err != nil || strings.Join(names, " ") != "below" {
+		t.Error(names, err)
+	}
+}
+
+func TestMountView(t *testing.T) {
+	t.Parallel()
+	loop := newExt4(t)
+	options := []string{"errors=remount-ro"}
+	rw, err := mountView(loop, "ext4", options, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := create(rw.dir, "x"); err != nil {
+		t.Error(err)
+	}
+	var st unix.Statfs_t
+	const want = unix.ST_NOSUID | unix.ST_NOEXEC | unix.ST_NODEV
+	if err := unix.Fstatfs(int(rw.dir.Fd()), &st); err != nil || st.Flags&want != want {
+		t.Errorf("%v, flags %#x", err, st.Flags)
+	}
+	// A reader comes while somebody writes.
+	ro, err := mountView(loop, "ext4", options, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := create(ro.dir, "y"); !errors.Is(err, unix.EROFS) {
+		t.Error(err)
+	}
+	ro.close()
+	rw.close()
+	for _, tt := range []struct{ path, fsType, option, want string }{
+		{"/dev/null", "ext4", "errors=remount-ro", "mount /dev/null: ext4 file system: block device required"},
+		{loop, "nosuchfs", "", "this kernel has no nosuchfs (modprobe nosuchfs)"},
+		{loop, "ext4", "no=such", "ext4 file system: invalid argument"},
+	} {
+		if _, err := mountView(tt.path, tt.fsType, []string{tt.option}, false); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.want, err)
+		}
+	}
+}
+
+// A writer comes while somebody reads, and waits.
+func TestWriterWaitsForReader(t *testing.T) {
+	t.Parallel()
+	loop := newExt4(t)
+	ro, err := mountView(loop, "ext4", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rw, err := mountView(loop, "ext4", nil, true)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer rw.close()
+		if err := create(rw.dir, "x"); err != nil {
+			t.Error(err)
+		}
+	})
+	ro.close()
+	wg.Wait()
+}

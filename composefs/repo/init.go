@@ -34,11 +34,14 @@ func initOrOpen(ctx context.Context, path string, c Config, k kernel) (*Repo, bo
 	if err != nil {
 		return nil, false, err
 	}
-	r, err := openDirectory(ctx, path, k)
+	r, err := openDirectory(path, k)
 	if err != nil {
 		return nil, false, err
 	}
-	created, err := r.initialize(c)
+	var created bool
+	if err = r.lock(ctx, unix.LOCK_SH); err == nil {
+		created, err = r.initialize(c)
+	}
 	if err != nil {
 		r.dir.Close()
 		if madeDir {

@@ -109,3 +109,14 @@ func TestOpenCanBeInterrupted(t *testing.T) {
 	mustNil(t, err)
 	openRepo(t, r.Path(), OpenOptions{})
 }
+
+// TestLookInPassing waits for nobody, and nobody waits for it.
+func TestLookInPassing(t *testing.T) {
+	r := newRepo(t, 0)
+	err := r.exclusively(t.Context(), func() error {
+		openRepo(t, r.Path(), OpenOptions{NoLock: true})
+		return nil
+	})
+	mustNil(t, err)
+	gc(t, r)
+}

@@ -19,6 +19,10 @@ type OpenOptions struct {
 	ReadOnly      bool // write nothing: methods that would fail with ErrReadOnly
 	NoUpgrade     bool // fail with ErrOldFormat instead of writing a missing meta.json
 
+	// NoLock waits for no collector of garbage and keeps none out, for a look in
+	// passing: what no ref reaches may go at any time. It implies ReadOnly.
+	NoLock bool
+
 	// Damaged opens a repository whose meta.json is missing or damaged, for
 	// reading only, by what its objects look like: for Fsck.
 	Damaged bool
@@ -54,9 +58,15 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Repo, error) {
 }
 
 func open(ctx context.Context, path string, o OpenOptions, k kernel) (*Repo, error) {
-	r, err := openDirectory(ctx, path, k)
+	r, err := openDirectory(path, k)
 	if err == nil {
-		if err = r.load(o); err != nil {
+		if !o.NoLock {
+			err = r.lock(ctx, unix.LOCK_SH)
+		}
+		if err == nil {
+			err = r.load(o)
+		}
+		if err != nil {
 			r.dir.Close()
 		}
 	}
@@ -66,8 +76,8 @@ func open(ctx context.Context, path string, o OpenOptions, k kernel) (*Repo, err
 	return r, nil
 }
 
-// openDirectory opens and locks the directory, whatever is in it.
-func openDirectory(ctx context.Context, path string, k kernel) (*Repo, error) {
+// openDirectory opens the directory, whatever is in it.
+func openDirectory(path string, k kernel) (*Repo, error) {
 	fd, err := openRetry(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, fmt.Errorf("%w: %w", ErrNotRepository, err)
@@ -77,10 +87,6 @@ func openDirectory(ctx context.Context, path string, k kernel) (*Repo, error) {
 	}
 	r := &Repo{path: path, dir: os.NewFile(uintptr(fd), path), fd: fd, kernel: k}
 	r.barrier.used.Store(1)
-	if err := r.lock(ctx, unix.LOCK_SH); err != nil {
-		r.dir.Close()
-		return nil, err
-	}
 	return r, nil
 }
 
@@ -88,7 +94,7 @@ func openDirectory(ctx context.Context, path string, k kernel) (*Repo, error) {
 // options.
 func (r *Repo) load(o OpenOptions) error {
 	err := r.loadMetadata()
-	if errors.Is(err, ErrOldFormat) && !o.NoUpgrade && !o.ReadOnly && !o.Damaged {
+	if errors.Is(err, ErrOldFormat) && !o.NoUpgrade && !o.ReadOnly && !o.NoLock && !o.Damaged {
 		if err = r.upgrade(); err == nil {
 			err = r.loadMetadata()
 		}
@@ -102,7 +108,7 @@ func (r *Repo) load(o OpenOptions) error {
 	if o.RequireVerity && r.insecure {
 		return ErrVerityRequired
 	}
-	if o.ReadOnly {
+	if o.ReadOnly || o.NoLock {
 		r.readOnly = "opened so"
 	}
 	return nil

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the build, the tests and the bench need, and nothing that is
 # there already: Debian packages by name, mkcomposefs from Debian sid (unpacked
-# beside the system, see sid-composefs.sh), and golangci-lint.
+# beside the system, see sid-composefs.sh), QEMU (see qemu.sh), and
+# golangci-lint.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,9 @@ packages=(
 	selinux-utils skopeo umoci
 	# base image of the tests, sid's tools
 	debian-archive-keyring gpg mmdebstrap pigz zstd
+	# disks and boot loaders, for bootc install and for the oracles
+	btrfs-progs dosfstools grub-common grub-efi-amd64-bin grub-pc-bin mtools
+	qemu-utils systemd-boot xfsprogs
 	# bench and lint
 	shellcheck time
 )
@@ -89,4 +93,5 @@ mkdir -p build/tools/bin
 exec 9>build/tools/.lock
 flock 9
 scripts/sid-composefs.sh build/tools
+scripts/qemu.sh build/tools
 install_linter

@@ -75,6 +75,7 @@ touch -d @-86400 'dir with spaces'
 // buildImage makes the layout dir: one layer of the essential packages, one of
 // all others, one that makes it bootable, one of odd inodes.
 func buildImage(t testing.TB, dir string) {
+	requireRoot(t)
 	work := dir + ".work"
 	bundle, full := filepath.Join(work, "bundle"), filepath.Join(work, "full")
 	rootfs := filepath.Join(bundle, "rootfs")

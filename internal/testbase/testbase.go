@@ -8,9 +8,12 @@
 package testbase
 
 import (
+	_ "embed"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/bootc-go/bootc/internal/testcache"
 )
 
 // Tag is the name of the image in each layout.
@@ -38,15 +41,15 @@ func Image(t testing.TB) string {
 func ImageAs(t testing.TB, f Format) string {
 	t.Helper()
 	c := openCache(t)
-	image := c.entry(t, "image", buildImage)
+	image := c.Entry(t, "image", buildImage)
 	switch f {
 	case Gzip:
 		return image
 	case Plain:
-		return c.entry(t, "image-tar", func(t testing.TB, dir string) { decompress(t, image, dir) })
+		return c.Entry(t, "image-tar", func(t testing.TB, dir string) { decompress(t, image, dir) })
 	case Zstd, ZstdChunked:
 		name := map[Format]string{Zstd: "image-zstd", ZstdChunked: "image-zstd-chunked"}[f]
-		return c.entry(t, name, func(t testing.TB, dir string) { recompress(t, image, dir, f) })
+		return c.Entry(t, name, func(t testing.TB, dir string) { recompress(t, image, dir, f) })
 	}
 	t.Fatalf("there is no layer format %q", f)
 	return ""
@@ -57,8 +60,17 @@ func ImageAs(t testing.TB, f Format) string {
 func Tree(t testing.TB) string {
 	t.Helper()
 	image := Image(t)
-	bundle := openCache(t).entry(t, "bundle", func(t testing.TB, dir string) { unpack(t, image, dir) })
+	bundle := openCache(t).Entry(t, "bundle", func(t testing.TB, dir string) { unpack(t, image, dir) })
 	return filepath.Join(bundle, "rootfs")
+}
+
+//go:embed recipe.go
+var recipeSource []byte
+
+// openCache returns the cache of this recipe, which is keyed by its source.
+func openCache(t testing.TB) testcache.Cache {
+	t.Helper()
+	return testcache.Open(t, "testbase", recipeSource)
 }
 
 func requireRoot(t testing.TB) {

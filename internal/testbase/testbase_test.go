@@ -2,7 +2,6 @@ package testbase
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -84,24 +83,5 @@ func TestTree(t *testing.T) {
 	var value [64]byte
 	if n, err := unix.Getxattr(filepath.Join(odd, "large"), "security.capability", value[:]); n != 20 {
 		t.Errorf("large: %d bytes of capabilities, %v", n, err)
-	}
-}
-
-// TestEntryIsAtomic checks that a build that did not end leaves no entry.
-func TestEntryIsAtomic(t *testing.T) {
-	c := cache{t.TempDir()}
-	if err := os.Mkdir(filepath.Join(c.dir, "new.thing"), 0o755); err != nil { // as after a crash
-		t.Fatal(err)
-	}
-	built := 0
-	build := func(t testing.TB, dir string) {
-		built++
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	first, second := c.entry(t, "thing", build), c.entry(t, "thing", build)
-	if first != second || built != 1 || !exists(first) {
-		t.Errorf("built %d times: %s, %s", built, first, second)
 	}
 }

@@ -37,7 +37,7 @@ func (a *assembly) mountImage(root kargs.Root, transient bool) error {
 		RequireVerity: !root.Optional, TempDir: a.scratch,
 	}
 	if transient {
-		upper, err := a.newLayer(nil)
+		upper, err := a.newLayer(nil, rootOwner)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 	"os"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+func main() { os.Exit(run(os.Args[1:], os.Stderr)) } //nolint:forbidigo // this is where the process ends
 
 // run is main without the process. It returns the exit status: 2 for a command line
 // that cannot be understood, 1 for all other failures.

@@ -19,11 +19,10 @@ func setupRoot(o options, warn func(string)) (err error) {
 	if err != nil {
 		return advise(err, hintCmdline)
 	}
-	conf, err := readConfig(o.config, warn)
+	conf, err := readConfig(o.config, line, warn)
 	if err != nil {
-		return err
+		return advise(err, hintConfig)
 	}
-	conf.obey(line)
 	if o.target == o.sysroot {
 		if err := markRootDevice("/dev", "/run/systemd"); err != nil {
 			return err
@@ -50,7 +49,7 @@ func setupRoot(o options, warn func(string)) (err error) {
 
 // build puts the whole tree together.
 func (a *assembly) build(root kargs.Root, c config, warn func(string)) error {
-	if err := a.mountImage(root, c.Root.Transient); err != nil {
+	if err := a.mountImage(root, c.TransientRoot); err != nil {
 		return err
 	}
 	err := a.mountPhysical()
@@ -61,10 +60,10 @@ func (a *assembly) build(root kargs.Root, c config, warn func(string)) error {
 	if err != nil {
 		return err
 	}
-	if err := a.mountState(root.ID, "etc", c.Etc.mode()); err != nil {
+	if err := a.mountState(root.ID, "etc", c.Etc); err != nil {
 		return err
 	}
-	return a.mountState(root.ID, "var", c.Var.mode())
+	return a.mountState(root.ID, "var", c.Var)
 }
 
 // install puts the tree in its place. Detached, sysroot is out of sight but in use by

@@ -49,8 +49,26 @@ func (l *layer) close() {
 	l.work.Close()
 }
 
-// newLayer makes or opens the layer in state, or a transient one if that is nil.
-func (a *assembly) newLayer(state *os.File) (*layer, error) {
+// owner is what a directory's owner and mode are.
+type owner struct {
+	uid, gid int
+	mode     uint32
+}
+
+// rootOwner is for the root, which cannot be asked before it is mounted.
+var rootOwner = owner{mode: 0o755}
+
+func ownerOf(f *os.File) (owner, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return owner{}, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return owner{int(st.Uid), int(st.Gid), st.Mode & 0o7777}, nil
+}
+
+// newLayer makes or opens the layer in state, or a transient one if that is nil. The
+// upper directory stands for the lower one, whose owner it gets.
+func (a *assembly) newLayer(state *os.File, lower owner) (*layer, error) {
 	base := ""
 	if state != nil {
 		base = fdPath(state)
@@ -61,11 +79,11 @@ func (a *assembly) newLayer(state *os.File) (*layer, error) {
 			return nil, err
 		}
 	}
-	upper, err := ensureDir(base+"/upper", 0o755)
+	upper, err := ensureDir(base+"/upper", lower)
 	if err != nil {
 		return nil, err
 	}
-	work, err := ensureDir(base+"/work", 0o700)
+	work, err := ensureDir(base+"/work", owner{mode: 0o700})
 	if err != nil {
 		upper.Close()
 		return nil, err
@@ -73,11 +91,13 @@ func (a *assembly) newLayer(state *os.File) (*layer, error) {
 	return &layer{upper, work}, nil
 }
 
-// ensureDir makes a directory with the mode, unless it is there, and opens it.
-func ensureDir(name string, mode os.FileMode) (*os.File, error) {
-	err := os.Mkdir(name, mode)
+// ensureDir opens a directory, which it makes if it is not there.
+func ensureDir(name string, o owner) (*os.File, error) {
+	err := os.Mkdir(name, 0o700)
 	if err == nil {
-		err = os.Chmod(name, mode) // whatever the umask
+		if err = os.Chown(name, o.uid, o.gid); err == nil {
+			err = unix.Chmod(name, o.mode)
+		}
 	}
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
@@ -88,7 +108,11 @@ func ensureDir(name string, mode os.FileMode) (*os.File, error) {
 // overlay mounts an overlay over the directory at, with the writable layer in state
 // or, if that is nil, a transient one.
 func (a *assembly) overlay(at, state *os.File) error {
-	l, err := a.newLayer(state)
+	lower, err := ownerOf(at)
+	if err != nil {
+		return err
+	}
+	l, err := a.newLayer(state, lower)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func New() *Host {
 
 // Metadata is what of Kubernetes' object metadata has a use here.
 type Metadata struct {
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // Spec is what is wanted. It follows from the status: the image is that of the

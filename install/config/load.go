@@ -96,15 +96,13 @@ func read(root fs.FS, name string) (c *Config, warnings []string, err error) {
 		Install Config `toml:"install"`
 	}
 	err = toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(&file)
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*toml.StrictMissingError](err); ok {
 		for i := range unknown.Errors {
 			warnings = append(warnings, fmt.Sprintf("/%s: unknown key %s", name, strings.Join(unknown.Errors[i].Key(), ".")))
 		}
 		err = nil
 	}
-	var bad *toml.DecodeError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, column := bad.Position()
 		err = fmt.Errorf("line %d, column %d: %w", line, column, err)
 	}

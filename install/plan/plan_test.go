@@ -76,27 +76,33 @@ func TestPlanOnDisk(t *testing.T) {
 		want string
 	}{
 		{
-			"amd64 10 GiB", Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64"},
+			"amd64 10 GiB",
+			Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64"},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+9213 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 		{
-			"sectors of 4096", Options{DiskSize: 10 * gib, SectorSize: 4096, Arch: "amd64"},
+			"sectors of 4096",
+			Options{DiskSize: 10 * gib, SectorSize: 4096, Arch: "amd64"},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+9213 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 		{
-			"arm64", Options{DiskSize: 4*gib + 12345*512, SectorSize: 512, Arch: "arm64"},
+			"arm64",
+			Options{DiskSize: 4*gib + 12345*512, SectorSize: 512, Arch: "arm64"},
 			"1+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1025+3077 B921B045-1DF0-41C3-AF44-4C6F280D3FAE root",
 		},
 		{
-			"root size", Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64", RootSize: 2*gib + 1},
+			"root size",
+			Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64", RootSize: 2*gib + 1},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+2049 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 		{
-			"the least", Options{DiskSize: 1539 * mib, SectorSize: 512, Arch: "amd64"},
+			"the least",
+			Options{DiskSize: 1539 * mib, SectorSize: 512, Arch: "amd64"},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+512 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 		{
-			"the least with sectors of 4096", Options{DiskSize: 1539 * mib, SectorSize: 4096, Arch: "amd64"},
+			"the least with sectors of 4096",
+			Options{DiskSize: 1539 * mib, SectorSize: 4096, Arch: "amd64"},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+512 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 	}
@@ -137,7 +143,8 @@ func TestPlanRefuses(t *testing.T) {
 		want string
 	}{
 		{
-			"disk too small", Options{DiskSize: 1538 * mib, SectorSize: 512, Arch: "amd64"},
+			"disk too small",
+			Options{DiskSize: 1538 * mib, SectorSize: 512, Arch: "amd64"},
 			"cannot lay out the disk: it has 1538 MiB, but 1539 MiB are the least: 1026 MiB for the boot loaders, 512 MiB for the root",
 		},
 		{"empty disk", Options{SectorSize: 512, Arch: "amd64"}, "cannot lay out the disk: it has 0 MiB, but 1539 MiB are the least: 1026 MiB for the boot loaders, 512 MiB for the root"},

@@ -1,0 +1,158 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/install/plan"
+)
+
+// Write gives the disk the partitions of p, in the place of whatever it held, and
+// tells the kernel of them.
+func (d *Disk) Write(ctx context.Context, p *plan.Plan) error {
+	if err := d.write(ctx, p); err != nil {
+		return fmt.Errorf("cannot partition %s: %w", d.name, err)
+	}
+	return nil
+}
+
+// write does not rely on the kernel to read the table, for which it would have to
+// know GPT: it is told of each partition.
+func (d *Disk) write(ctx context.Context, p *plan.Plan) error {
+	if d.block {
+		if err := d.forgetPartitions(); err != nil {
+			return err
+		}
+	}
+	_, err := Tool(ctx, p.Script(), "sfdisk", "--quiet", "--wipe=always", "--wipe-partitions=always",
+		"--no-reread", "--no-tell-kernel", "--lock=no", d.name) // it is locked by us
+	if err != nil || !d.block {
+		return err
+	}
+	for _, part := range p.Partitions {
+		arg := unix.BlkpgPartition{Pno: int32(part.Number), Start: part.Start, Length: part.Size}
+		err := d.blkpg(unix.BLKPG_ADD_PARTITION, &arg)
+		if errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("the kernel makes no partitions of this device: %w", err)
+		}
+		if err != nil {
+			return fmt.Errorf("tell the kernel of partition %d: %w", part.Number, err)
+		}
+	}
+	return nil
+}
+
+// forgetPartitions makes the kernel forget the partitions that the disk had.
+func (d *Disk) forgetPartitions() error {
+	dir, err := d.sysfs()
+	if err != nil {
+		return err
+	}
+	old, err := parts(dir)
+	if err != nil {
+		return err
+	}
+	for _, part := range old {
+		text, err := attribute(part, "partition")
+		if err != nil {
+			return err
+		}
+		number, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("number of the partition %s: %w", filepath.Base(part), err)
+		}
+		err = d.blkpg(unix.BLKPG_DEL_PARTITION, &unix.BlkpgPartition{Pno: int32(number)})
+		if errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("%w: the partition %s", ErrInUse, filepath.Base(part))
+		}
+		if err != nil && !errors.Is(err, unix.ENXIO) {
+			return fmt.Errorf("make the kernel forget %s: %w", filepath.Base(part), err)
+		}
+	}
+	return nil
+}
+
+func (d *Disk) blkpg(op int32, part *unix.BlkpgPartition) error {
+	arg := unix.BlkpgIoctlArg{Op: op, Datalen: int32(unsafe.Sizeof(*part)), Data: (*byte)(unsafe.Pointer(part))}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, d.file.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Partition is a block device with one partition of a disk.
+type Partition struct {
+	*os.File
+}
+
+// Partition opens a partition that Write made: the kernel's device on a block
+// device, a loop device for a part of a file.
+func (d *Disk) Partition(ctx context.Context, p plan.Partition) (*Partition, error) {
+	open := d.loop
+	if d.block {
+		open = d.node
+	}
+	f, err := open(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open partition %d of %s: %w", p.Number, d.name, err)
+	}
+	return &Partition{f}, nil
+}
+
+// node opens the device of a partition, which udev or the kernel may make a moment
+// later.
+func (d *Disk) node(ctx context.Context, p plan.Partition) (*os.File, error) {
+	dir, err := d.sysfs()
+	if err != nil {
+		return nil, err
+	}
+	number, name, err := partDevice(dir, p.Number)
+	if err != nil {
+		return nil, err
+	}
+	for range 100 {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err == nil {
+			if got, err := deviceNumber(f); err != nil || got != number {
+				f.Close()
+				return nil, fmt.Errorf("%s is device %s, not %s: is /dev that of the host?", name, got, number)
+			}
+			return f, nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil, fmt.Errorf("%s did not appear: a container needs the host's /dev (-v /dev:/dev)", name)
+}
+
+// partDevice is the number and the name of the device of partition n.
+func partDevice(dir string, n int) (number, name string, err error) {
+	all, err := parts(dir)
+	if err != nil {
+		return "", "", err
+	}
+	for _, part := range all {
+		if text, err := attribute(part, "partition"); err != nil || text != strconv.Itoa(n) {
+			continue
+		}
+		number, err = attribute(part, "dev")
+		return number, "/dev/" + strings.ReplaceAll(filepath.Base(part), "!", "/"), err
+	}
+	return "", "", errors.New("the kernel has no such partition")
+}

@@ -58,15 +58,18 @@ func TestSetupRoot(t *testing.T) {
 		},
 		{
 			"volatile state", "systemd.volatile=state", "", "composefs:ID ro",
-			[]string{"/etc test rw"}, nil,
+			[]string{"/etc test rw"},
+			nil,
 		},
 		{
 			"volatile overlay", "systemd.volatile=overlay", "", "composefs:ID ro",
-			[]string{"/etc test rw"}, nil,
+			[]string{"/etc test rw"},
+			nil,
 		},
 		{
 			"volatile, but", "systemd.volatile=state", "[var]\nmount = 'bind'", "composefs:ID ro",
-			[]string{"/etc test rw", "/var test rw"}, nil,
+			[]string{"/etc test rw", "/var test rw"},
+			nil,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

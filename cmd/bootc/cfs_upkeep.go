@@ -37,6 +37,12 @@ func (e *env) cfsGC(c *cli.Context, r *repo.Repo) error {
 	if c.Bool("dry-run") {
 		fmt.Fprintln(e.stdout, "Dry run (no files deleted):")
 	}
+	e.printRepoGC(res)
+	return nil
+}
+
+// printRepoGC prints what became of a repository's garbage.
+func (e *env) printRepoGC(res repo.GCResult) {
 	fmt.Fprintf(e.stdout, "Objects: %d removed (%d bytes)\n", res.ObjectsRemoved, res.ObjectsBytes)
 	if res.ImagesPruned > 0 || res.StreamsPruned > 0 {
 		fmt.Fprintf(e.stdout, "Pruned symlinks: %d images, %d streams\n", res.ImagesPruned, res.StreamsPruned)
@@ -44,7 +50,6 @@ func (e *env) cfsGC(c *cli.Context, r *repo.Repo) error {
 	if res.TempFiles > 0 {
 		fmt.Fprintf(e.stdout, "Leftovers: %d removed\n", res.TempFiles)
 	}
-	return nil
 }
 
 func (e *env) cfsFsckCommand() *cli.Command {

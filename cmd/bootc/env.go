@@ -69,14 +69,23 @@ func (e *env) app() *cli.App {
 	app := &cli.App{
 		Name:            "bootc",
 		Usage:           "make a container image the operating system of a host",
-		Description:     "So far bootc brings images into composefs repositories, mounts and checks them:\n'bootc internals cfs --help'. Installing and booting hosts comes next.",
+		Description:     "The host boots what a container image has in it. A newer image is fetched beside the one\nthat runs and boots next; the one before it stays, for 'bootc rollback'.\n'bootc internals --help' lists tools for administrators.",
 		HideVersion:     true,
 		Flags:           []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}},
 		HideHelpCommand: true,
 		Reader:          e.stdin,
 		Writer:          e.stdout,
 		ErrWriter:       e.stderr,
-		Commands:        []*cli.Command{e.internalsCommand()},
+		Commands: []*cli.Command{
+			e.statusCommand(),
+			e.upgradeCommand(),
+			e.switchCommand(),
+			e.rollbackCommand(),
+			e.configDiffCommand(),
+			e.deleteDeploymentCommand(),
+			e.finalizeStagedCommand(),
+			e.internalsCommand(),
+		},
 		// Errors are printed and mapped to a status in one place, exit.
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {

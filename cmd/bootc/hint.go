@@ -3,11 +3,18 @@ package main
 import (
 	"errors"
 
+	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/etcmerge"
 	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/osimage"
+	"github.com/bootc-go/bootc/sysroot"
 )
+
+const roomHint = "'bootc delete-deployment' removes one that is not needed, 'bootc internals composefs-gc' what belongs to none"
 
 // hints say what the user can do about an error. The first that fits counts.
 var hints = []struct {
@@ -18,10 +25,21 @@ var hints = []struct {
 	{image.ErrNotFound, "check the spelling of the reference, and that the image is there"},
 	{image.ErrUnreachable, "check the network and the name of the registry; what was fetched is kept for the next try"},
 	{image.ErrUnavailable, "try again later; what was fetched is kept"},
-	{image.ErrTLS, "put the certificate of its authority into /etc/containers/certs.d, mark the registry insecure in registries.conf, or use --tls-verify=false for this once"},
+	{image.ErrTLS, "put the certificate of its authority into /etc/containers/certs.d, or mark the registry insecure in registries.conf"},
 	{image.ErrSignature, "policy.json and registries.d say which signatures count, see containers-policy.json(5)"},
-	{image.ErrNoPlatform, "--any-platform takes an image for another machine all the same"},
+	{image.ErrNoPlatform, "build the image for this machine as well; 'bootc internals cfs oci pull --any-platform' stores it all the same"},
 	{image.ErrBlocked, "registries.conf blocks it, see containers-registries.conf(5)"},
+	{sysroot.ErrContainer, "run it on the host itself; 'bootc status' works here too"},
+	{sysroot.ErrNotBooted, "'bootc status' tells what runs here; 'bootc install' makes a host that bootc can upgrade"},
+	{sysroot.ErrNotRoot, "run it as root, with sudo or doas"},
+	{sysroot.ErrReadOnly, "install the image on a disk, with 'bootc install to-disk'"},
+	{etcmerge.ErrConflict, "rename or remove these files, or make of them what the new image has; 'bootc config-diff' lists all local changes"},
+	{osimage.ErrNotBootable, "an image boots with one kernel and its initramfs in /usr/lib/modules/VERSION, or with a UKI in /boot/EFI/Linux"},
+	{bootloader.ErrNoRoom, roomHint},
+	{deploy.ErrNoRoom, roomHint},
+	{deploy.ErrBooted, "boot another one first: 'bootc rollback --apply'"},
+	{deploy.ErrNotFound, "'bootc status --json' has the id of each deployment, as verity"},
+	{deploy.ErrNotStaged, "'bootc upgrade --download-only' stages an update"},
 	{repo.ErrNotRepository, "make a repository with 'bootc internals cfs init'"},
 	{repo.ErrVerityRequired, "the file system must have the verity feature (tune2fs -O verity for ext4), or the repository --insecure"},
 	{errDamaged, "'bootc internals cfs fsck --repair' removes what is damaged; pulling the images again restores it"},

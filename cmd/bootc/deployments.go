@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/internal/progress"
+)
+
+func (e *env) deleteDeploymentCommand() *cli.Command {
+	return &cli.Command{
+		Name: "delete-deployment", Usage: "remove a deployment and what only it needs", ArgsUsage: "DEPL_ID",
+		Description: "DEPL_ID is what 'bootc status' calls Verity. The deployment that runs cannot be removed.",
+		Action:      e.deleteDeployment,
+	}
+}
+
+func (e *env) deleteDeployment(c *cli.Context) error {
+	args, err := operands(c)
+	if err != nil {
+		return err
+	}
+	id, err := verity.ParseHex(args[0])
+	if err != nil {
+		return usageError(c, "DEPL_ID: %w", err)
+	}
+	err = e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+		return s.Delete(c.Context, id)
+	})
+	if err == nil {
+		fmt.Fprintf(e.stdout, "Deleted deployment %s\n", id)
+	}
+	return err
+}
+
+func (e *env) finalizeStagedCommand() *cli.Command {
+	return &cli.Command{
+		Name: "composefs-finalize-staged", Usage: "apply what is staged; bootc-finalize-staged.service runs this at shutdown",
+		Description: "Merges /etc as it is now into that of the staged deployment and puts the new boot menu in the place of the old one. Where nothing is staged it does nothing.",
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c); err != nil {
+				return err
+			}
+			return e.withSysroot(c.Context, access{write: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+				return s.Finalize(c.Context)
+			})
+		},
+	}
+}
+
+func (e *env) composefsGCCommand() *cli.Command {
+	return &cli.Command{
+		Name: "composefs-gc", Usage: "remove what belongs to no deployment",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "remove nothing, only say what would be removed"}},
+		Action: e.composefsGC,
+	}
+}
+
+func (e *env) composefsGC(c *cli.Context) error {
+	if _, err := operands(c); err != nil {
+		return err
+	}
+	dry := c.Bool("dry-run")
+	var res deploy.GCResult
+	err := e.withSysroot(c.Context, access{write: !dry, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) (err error) {
+		res, err = s.GC(c.Context, deploy.GCOptions{DryRun: dry})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if dry {
+		fmt.Fprintln(e.stdout, "Dry run (no files deleted)")
+	}
+	for _, group := range []struct {
+		what  string
+		names []string
+	}{{"Kernel", res.Kernels}, {"State", res.States}, {"Tag", res.Tags}} {
+		for _, name := range group.names {
+			fmt.Fprintf(e.stdout, "%s: %s\n", group.what, printable(name))
+		}
+	}
+	e.printRepoGC(res.Repo)
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"time"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/internal/progress"
+	"github.com/bootc-go/bootc/sysroot"
+)
+
+// access is how a command opens the host.
+type access struct {
+	write bool // or only look
+	quiet bool // show no progress
+}
+
+// withSysroot opens the host and its deployments for the time of fn. Unless it is
+// quiet progress is drawn meanwhile, so fn prints nothing.
+func (e *env) withSysroot(ctx context.Context, a access, fn func(*deploy.Sysroot, progress.Func) error) (err error) {
+	h, err := sysroot.Open(sysroot.Options{Root: e.root, Write: a.write, Container: e.getenv("container")})
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	loader, err := bootloader.New(h.Kind, h.Files)
+	if err != nil {
+		return err
+	}
+	report, done := e.reporter(a.quiet)
+	defer done()
+	open := deploy.OpenReadOnly
+	if a.write {
+		open = deploy.Open
+	}
+	s, err := open(ctx, deploy.System{
+		Root: h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
+		Loader: loader,
+		Image:  image.Options{Root: e.root, UserAgent: userAgent(), Progress: report},
+		Arch:   runtime.GOARCH, Clock: time.Now, Progress: report,
+		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
+		Wait:      func() { fmt.Fprintln(e.stderr, "bootc: waiting for another bootc …") },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return fn(s, report)
+}
+
+// status is the document of the host.
+func (e *env) status(ctx context.Context) (doc *host.Host, err error) {
+	err = e.withSysroot(ctx, access{quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+		doc, err = s.Status(ctx)
+		return err
+	})
+	return doc, err
+}
+
+// command runs a program of the host. What it prints is no answer of ours.
+func (e *env) command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = e.stderr, e.stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", cmd, err)
+	}
+	return nil
+}
+
+// reboot asks systemd for it, as a unit of its own that does not end with us.
+// Nobody may hold the lock any more: shutting down takes it.
+func (e *env) reboot(ctx context.Context) error {
+	if err := e.command(ctx, "systemd-run", "--quiet", "--", "systemctl", "reboot", "--message=Initiated by bootc"); err != nil {
+		return fmt.Errorf("cannot reboot: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/internal/progress"
+)
+
+func (e *env) rollbackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rollback", Usage: "have the previous deployment boot next",
+		Description: "Puts the previous deployment first in the boot menu; run once more, the one that runs. " +
+			"A staged deployment is dropped. Each deployment has its own /etc: what was changed in the one of the running system does not go with it.",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "apply", Usage: "reboot"}},
+		Action: e.rollback,
+	}
+}
+
+func (e *env) rollback(c *cli.Context) error {
+	if _, err := operands(c); err != nil {
+		return err
+	}
+	var res *deploy.RollbackResult
+	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) (err error) {
+		res, err = s.Rollback(c.Context)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if res.Queued {
+		fmt.Fprintln(e.stdout, "Next boot: rollback deployment")
+	} else {
+		fmt.Fprintln(e.stdout, "notice: Reverting queued rollback state\nNext boot: current deployment")
+	}
+	if im := res.Next.Image; im != nil {
+		fmt.Fprintf(e.stdout, "  Image: %s\n", printable(im.Image.Image))
+		if im.Version != nil {
+			fmt.Fprintf(e.stdout, "  Version: %s\n", printable(*im.Version))
+		}
+		fmt.Fprintf(e.stdout, "  Digest: %s\n", im.ImageDigest)
+	}
+	return e.applyIf(c, true)
+}

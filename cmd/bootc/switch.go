@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/image"
+)
+
+func (e *env) switchCommand() *cli.Command {
+	return &cli.Command{
+		Name: "switch", Usage: "have another image boot next, and follow it from then on", ArgsUsage: "TARGET",
+		Description: "As upgrade, but for another image than so far: TARGET is what upgrades follow from then on. " +
+			"Where the host follows it already nothing is done; 'bootc upgrade' looks for a newer version.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "transport", Usage: "where TARGET is: `WHERE` is registry, oci, oci-archive, dir, docker-archive, docker-daemon or containers-storage", Value: "registry"},
+			&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
+			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
+			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
+		},
+		Action: e.switchTo,
+	}
+}
+
+// errSameSpec ends a switch to what the host follows already.
+var errSameSpec = errors.New("image specification is unchanged")
+
+func (e *env) switchTo(c *cli.Context) error {
+	want, err := switchTarget(c)
+	if err != nil {
+		return err
+	}
+	staged := false
+	err = e.update(c, deploy.StageOptions{}, func(s *deploy.Sysroot) (deploy.Target, error) {
+		now, err := s.Spec()
+		if err != nil {
+			return now, err
+		}
+		if now.Ref == want.Ref && verifies(now) == verifies(want) {
+			doc, err := s.Status(c.Context)
+			staged = err == nil && doc.Status.Staged != nil && !doc.Status.Staged.DownloadOnly
+			return now, errors.Join(errSameSpec, err)
+		}
+		return want, nil
+	})
+	if !errors.Is(err, errSameSpec) {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "Image specification is unchanged.")
+	return e.applyIf(c, staged)
+}
+
+// verifies tells whether signatures are demanded of the target.
+func verifies(t deploy.Target) bool {
+	return t.Signature != nil && t.Signature.Kind != host.Insecure
+}
+
+func switchTarget(c *cli.Context) (deploy.Target, error) {
+	args, err := operands(c)
+	if err != nil {
+		return deploy.Target{}, err
+	}
+	t := deploy.Target{Switch: true}
+	if c.Bool("enforce-container-sigpolicy") {
+		t.Signature = &host.Signature{Kind: host.ContainerPolicy}
+	}
+	if !c.IsSet("transport") {
+		t.Ref, err = image.Parse(args[0])
+		return t, err
+	}
+	name := args[0]
+	switch c.String("transport") {
+	case "oci", "oci-archive", "dir", "docker-archive":
+		// Upgrades follow it, from wherever they are started.
+		if name, err = filepath.Abs(name); err != nil {
+			return t, err
+		}
+	}
+	t.Ref, err = image.New(c.String("transport"), name)
+	return t, err
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/internal/progress"
+)
+
+func (e *env) upgradeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "upgrade", Aliases: []string{"update"},
+		Usage: "fetch the newest version of the host's image and have it boot next",
+		Description: "Looks what the reference that the host follows names by now. If that is another image than the one that runs, " +
+			"what is missing of it is fetched, and it boots next. Local changes of /etc are carried over when the host shuts down; /var is shared.\n\n" +
+			"Nothing changes for the system that runs, and 'bootc rollback' leads back to it.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
+			&cli.BoolFlag{Name: "check", Usage: "only tell whether there is a newer version, and what it would cost"},
+			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
+			&cli.BoolFlag{Name: "download-only", Usage: "stage it, but let a reboot not apply it"},
+			&cli.BoolFlag{Name: "from-downloaded", Usage: "let a reboot apply what --download-only staged; ask no registry"},
+			&cli.StringFlag{Name: "tag", Usage: "follow the tag `TAG` of the same image from now on"},
+		},
+		Action: e.upgrade,
+	}
+}
+
+func (e *env) upgrade(c *cli.Context) error {
+	if _, err := operands(c); err != nil {
+		return err
+	}
+	if err := exclusive(c, "check", "apply", "download-only"); err != nil {
+		return err
+	}
+	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag"); err != nil {
+		return err
+	}
+	switch {
+	case c.Bool("check"):
+		return e.upgradeCheck(c)
+	case c.Bool("from-downloaded"):
+		return e.upgradeFromDownloaded(c)
+	}
+	return e.update(c, deploy.StageOptions{DownloadOnly: c.Bool("download-only")}, func(s *deploy.Sysroot) (deploy.Target, error) {
+		return upgradeTarget(c, s)
+	})
+}
+
+// exclusive refuses the first flag together with any of the others.
+func exclusive(c *cli.Context, first string, others ...string) error {
+	for _, other := range others {
+		if c.IsSet(first) && c.IsSet(other) {
+			return usageError(c, "--%s and --%s cannot be used together", first, other)
+		}
+	}
+	return nil
+}
+
+// upgradeTarget is what the host follows, with another tag if one is asked for.
+func upgradeTarget(c *cli.Context, s *deploy.Sysroot) (deploy.Target, error) {
+	t, err := s.Spec()
+	if err != nil || !c.IsSet("tag") {
+		return t, err
+	}
+	t.Switch = true
+	t.Ref, err = withTag(t.Ref, c.String("tag"))
+	return t, err
+}
+
+// withTag is ref with another tag, and without a digest.
+func withTag(ref image.Reference, tag string) (image.Reference, error) {
+	name, _, _ := strings.Cut(ref.Name(), "@")
+	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
+		name = name[:colon]
+	}
+	return image.New(ref.Transport(), name+":"+tag)
+}
+
+func (e *env) upgradeFromDownloaded(c *cli.Context) error {
+	text := "Staged deployment will now be applied on reboot"
+	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+		doc, err := s.Status(c.Context)
+		if err != nil {
+			return err
+		}
+		if doc.Status.Staged != nil && !doc.Status.Staged.DownloadOnly {
+			text = "Staged deployment is already set to apply on reboot"
+			return nil
+		}
+		return s.Unlock(c.Context)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, text)
+	return e.applyIf(c, true)
+}
+
+// applyIf reboots if --apply is set and something is staged.
+func (e *env) applyIf(c *cli.Context, staged bool) error {
+	if !c.Bool("apply") || !staged {
+		return nil
+	}
+	return e.reboot(c.Context)
+}
+
+// An outcome is what became of an update.
+type outcome struct {
+	update *deploy.Update
+	staged *deploy.Staged
+	locked bool // something was staged, and not to be applied
+}
+
+// update has the host run the image that target names from its next boot on. It
+// is an error of target's that ends it early.
+func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(*deploy.Sysroot) (deploy.Target, error)) error {
+	var out outcome
+	err := e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet")}, func(s *deploy.Sysroot, report progress.Func) error {
+		t, err := target(s)
+		if err == nil {
+			out, err = stage(c.Context, s, report, t, o)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	out.print(e, o)
+	boots := out.staged.Change == deploy.Available || out.staged.Change == deploy.AlreadyStaged
+	return e.applyIf(c, boots && !o.DownloadOnly)
+}
+
+func stage(ctx context.Context, s *deploy.Sysroot, report progress.Func, t deploy.Target, o deploy.StageOptions) (outcome, error) {
+	doc, err := s.Status(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	u, err := s.Check(ctx, t)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer u.Close() //nolint:errcheck // nothing more is read
+	if u.Change == deploy.Available {
+		announce(report, u.Plan)
+	}
+	staged, err := s.Stage(ctx, u, o)
+	before := doc.Status.Staged
+	return outcome{update: u, staged: staged, locked: before != nil && before.DownloadOnly}, err
+}
+
+// print tells the outcome in the sentences that upstream's bootc has for it,
+// because programs look for them.
+func (o *outcome) print(e *env, opts deploy.StageOptions) {
+	u, out := o.update, e.stdout
+	switch o.staged.Change {
+	case deploy.Available:
+		if opts.DownloadOnly {
+			fmt.Fprintf(out, "Image downloaded, but will not be applied on reboot: %s\n", refText(u.Target.Ref))
+		} else {
+			fmt.Fprintf(out, "Queued for next boot: %s\n", refText(u.Target.Ref))
+		}
+		printVersion(e, u)
+	case deploy.AlreadyStaged:
+		fmt.Fprintln(out, o.stagedText(opts))
+	case deploy.Unstage:
+		fmt.Fprintf(out, "No changes in: %s\n", refText(u.Target.Ref))
+		fmt.Fprintln(out, "  Staged deployment: dropped")
+	case deploy.Unchanged:
+		fmt.Fprintf(out, "No changes in: %s\n", refText(u.Target.Ref))
+		if o.staged.Same && u.Target.Switch {
+			fmt.Fprintln(out, "  Upgrades follow it from now on")
+		}
+	}
+	for _, n := range o.staged.Notes {
+		fmt.Fprintf(e.stderr, "bootc: /etc/%s: %s\n", printable(n.File), printable(n.Text))
+	}
+}
+
+func (o *outcome) stagedText(opts deploy.StageOptions) string {
+	switch {
+	case o.locked == opts.DownloadOnly:
+		return "Staged update present, not changed"
+	case opts.DownloadOnly:
+		return "Image downloaded, but will not be applied on reboot"
+	}
+	return "Staged deployment will now be applied on reboot"
+}
+
+// printVersion prints which image it is that a reference names.
+func printVersion(e *env, u *deploy.Update) {
+	if u.Version != "" {
+		fmt.Fprintf(e.stdout, "  Version: %s\n", printable(u.Version))
+	}
+	fmt.Fprintf(e.stdout, "  Digest: %s\n", u.ManifestDigest)
+}
+
+// refText is the reference as people write it: what is in a registry goes
+// without saying so.
+func refText(ref image.Reference) string {
+	if ref.Transport() == "registry" {
+		return printable(ref.Name())
+	}
+	return printable(ref.String())
+}
+
+// upgradeCheck tells what upgrade would do. It opens the host for reading only.
+func (e *env) upgradeCheck(c *cli.Context) error {
+	var u *deploy.Update
+	err := e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s *deploy.Sysroot, _ progress.Func) error {
+		t, err := upgradeTarget(c, s)
+		if err == nil {
+			u, err = s.Check(c.Context, t)
+		}
+		if err != nil {
+			return err
+		}
+		return u.Close()
+	})
+	if err != nil {
+		return err
+	}
+	e.printCheck(u)
+	return nil
+}
+
+func (e *env) printCheck(u *deploy.Update) {
+	if u.Change == deploy.Unchanged || u.Change == deploy.Unstage {
+		fmt.Fprintf(e.stdout, "No changes in: %s\n", refText(u.Target.Ref))
+		if u.Change == deploy.Unstage {
+			fmt.Fprintln(e.stdout, "  Staged: another image, which an upgrade drops")
+		}
+		return
+	}
+	fmt.Fprintf(e.stdout, "Update available for: %s\n", refText(u.Target.Ref))
+	printVersion(e, u)
+	fetch, size := u.Plan.Fetch()
+	fmt.Fprintf(e.stdout, "  Layers: %d, of which %d are here\n", len(u.Plan.Layers), len(u.Plan.Layers)-len(fetch))
+	fmt.Fprintf(e.stdout, "  Download: %s\n", bytesText(size))
+	if u.Change == deploy.AlreadyStaged {
+		fmt.Fprintln(e.stdout, "  Staged: yes")
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,7 +95,7 @@ func (d *Disk) examine(ctx context.Context) error {
 	if err := d.lock(ctx); err != nil {
 		return err
 	}
-	return d.checkUnused()
+	return d.checkUnused(ctx)
 }
 
 func (d *Disk) examineDevice() error {
@@ -118,41 +117,38 @@ func (d *Disk) examineDevice() error {
 // lock keeps others away who lock: a second installation, and udev, which would
 // look at partitions that are being made.
 func (d *Disk) lock(ctx context.Context) error {
-	for range 100 { // udev holds its lock for moments
+	late := fmt.Errorf("%w: another program has locked it", ErrInUse)
+	return wait(ctx, 30, late, func() (bool, error) { // udev holds its lock for moments
 		err := unix.Flock(int(d.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return err
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	return fmt.Errorf("%w: another program has locked it", ErrInUse)
+		return true, err
+	})
 }
 
 // checkUnused refuses a disk that is in use, and says by what if it can find that
-// out. The kernel knows also what other mount namespaces hold.
-func (d *Disk) checkUnused() error {
+// out. The kernel knows also what other mount namespaces hold, and what is about to
+// end.
+func (d *Disk) checkUnused(ctx context.Context) error {
 	if !d.block {
 		return d.checkNoLoop()
 	}
-	f, err := os.OpenFile(d.name, os.O_RDONLY|unix.O_EXCL, 0)
-	if err == nil {
-		return f.Close()
-	}
-	if !errors.Is(err, unix.EBUSY) {
-		return bare(err)
-	}
-	users, err := d.users()
-	if err != nil {
-		return err
-	}
-	if len(users) == 0 {
-		return fmt.Errorf("%w by the kernel or by another program", ErrInUse)
-	}
-	return fmt.Errorf("%w: %s", ErrInUse, strings.Join(users, ", "))
+	late := fmt.Errorf("%w by the kernel or by another program", ErrInUse)
+	return wait(ctx, 30, late, func() (bool, error) {
+		f, err := os.OpenFile(d.name, os.O_RDONLY|unix.O_EXCL, 0)
+		if err == nil {
+			return true, f.Close()
+		}
+		if !errors.Is(err, unix.EBUSY) {
+			return false, bare(err)
+		}
+		users, err := d.users()
+		if len(users) > 0 {
+			err = fmt.Errorf("%w: %s", ErrInUse, strings.Join(users, ", "))
+		}
+		return false, err
+	})
 }
 
 // Size is the disk's size in bytes.

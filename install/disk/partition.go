@@ -29,7 +29,7 @@ func (d *Disk) Write(ctx context.Context, p *plan.Plan) error {
 // know GPT: it is told of each partition.
 func (d *Disk) write(ctx context.Context, p *plan.Plan) error {
 	if d.block {
-		if err := d.forgetPartitions(); err != nil {
+		if err := d.forgetPartitions(ctx); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (d *Disk) write(ctx context.Context, p *plan.Plan) error {
 }
 
 // forgetPartitions makes the kernel forget the partitions that the disk had.
-func (d *Disk) forgetPartitions() error {
+func (d *Disk) forgetPartitions(ctx context.Context) error {
 	dir, err := d.sysfs()
 	if err != nil {
 		return err
@@ -70,15 +70,42 @@ func (d *Disk) forgetPartitions() error {
 		if err != nil {
 			return fmt.Errorf("number of the partition %s: %w", filepath.Base(part), err)
 		}
-		err = d.blkpg(unix.BLKPG_DEL_PARTITION, &unix.BlkpgPartition{Pno: int32(number)})
-		if errors.Is(err, unix.EBUSY) {
-			return fmt.Errorf("%w: the partition %s", ErrInUse, filepath.Base(part))
-		}
-		if err != nil && !errors.Is(err, unix.ENXIO) {
+		if err := d.forget(ctx, number); err != nil {
 			return fmt.Errorf("make the kernel forget %s: %w", filepath.Base(part), err)
 		}
 	}
 	return nil
+}
+
+// forget waits for those who look at a partition for a moment.
+func (d *Disk) forget(ctx context.Context, number int) error {
+	busy := fmt.Errorf("%w by another program", ErrInUse)
+	return wait(ctx, 50, busy, func() (bool, error) {
+		err := d.blkpg(unix.BLKPG_DEL_PARTITION, &unix.BlkpgPartition{Pno: int32(number)})
+		switch {
+		case errors.Is(err, unix.EBUSY):
+			return false, nil
+		case errors.Is(err, unix.ENXIO): // gone by itself
+			return true, nil
+		}
+		return true, err
+	})
+}
+
+// wait calls try every 100 ms until it is done, at most n times, after which the
+// error is late.
+func wait(ctx context.Context, n int, late error, try func() (done bool, err error)) error {
+	for range n {
+		if done, err := try(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return late
 }
 
 func (d *Disk) blkpg(op int32, part *unix.BlkpgPartition) error {
@@ -120,25 +147,23 @@ func (d *Disk) node(ctx context.Context, p plan.Partition) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range 100 {
-		f, err := os.OpenFile(name, os.O_RDWR, 0)
-		if err == nil {
-			if got, err := deviceNumber(f); err != nil || got != number {
-				f.Close()
-				return nil, fmt.Errorf("%s is device %s, not %s: is /dev that of the host?", name, got, number)
-			}
-			return f, nil
+	var f *os.File
+	late := fmt.Errorf("%s did not appear: a container needs the host's /dev (-v /dev:/dev)", name)
+	err = wait(ctx, 100, late, func() (bool, error) {
+		f, err = os.OpenFile(name, os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			return false, nil
 		}
-		if !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
+		return true, err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%s did not appear: a container needs the host's /dev (-v /dev:/dev)", name)
+	if got, err := deviceNumber(f); err != nil || got != number {
+		f.Close()
+		return nil, fmt.Errorf("%s is device %s, not %s: a container needs the host's /dev (-v /dev:/dev)", name, got, number)
+	}
+	return f, nil
 }
 
 // partDevice is the number and the name of the device of partition n.

@@ -13,7 +13,6 @@ package bootloader
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 )
@@ -94,9 +93,4 @@ type Loader interface {
 	// Collect removes the kernels that neither the live nor the staged menu needs, but
 	// not those in keep, and returns the names of the removed.
 	Collect(keep ...string) ([]string, error)
-}
-
-// New returns the loader of kind k. It keeps f and reads nothing yet.
-func New(k Kind, f Files) (Loader, error) {
-	return nil, fmt.Errorf("cannot use the boot loader %q: there is none of that name", k)
 }

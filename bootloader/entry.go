@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/bootc-go/bootc/bootloader/bls"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/kargs"
 )
@@ -23,7 +24,8 @@ type Entry struct {
 	Kernel  string // [KernelName] or [UKIName] of this deployment, or of another one with the identical kernel
 	Tries   *Tries // boot counting; nil for an entry that needs no proof
 
-	File string // the file that it was read from; of no meaning when writing
+	Extra []bls.Field // what else its file says, in order; kept when it is written again
+	File  string      // the file that it was read from; of no meaning when writing
 }
 
 // Tries counts attempts to boot, as systemd's automatic boot assessment does in the

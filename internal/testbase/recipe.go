@@ -109,10 +109,7 @@ func buildImage(t testing.TB, dir string) {
 // debootstrap makes the tree full, and essential as it was half-way.
 func debootstrap(t testing.TB, full, essential string) {
 	t.Helper()
-	mirror := strings.TrimSpace(run(t, exec.Command("sh", "-c", mirrorScript)))
-	if mirror == "" {
-		t.Fatal("apt has no lists of Debian's main archive (run make setup)")
-	}
+	mirror := Mirror(t)
 	var errs []string
 	for _, suite := range suites {
 		cmd := exec.Command(testtool.Path(t, "mmdebstrap"), "--quiet", "--mode=root", "--variant=minbase",

@@ -10,7 +10,9 @@ package testbase
 import (
 	_ "embed"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bootc-go/bootc/internal/testcache"
@@ -71,6 +73,16 @@ var recipeSource []byte
 func openCache(t testing.TB) testcache.Cache {
 	t.Helper()
 	return testcache.Open(t, "testbase", recipeSource)
+}
+
+// Mirror is the address of the Debian archive that this machine's apt uses.
+func Mirror(t testing.TB) string {
+	t.Helper()
+	mirror := strings.TrimSpace(run(t, exec.Command("sh", "-c", mirrorScript)))
+	if mirror == "" {
+		t.Fatal("apt has no lists of Debian's main archive (run make setup)")
+	}
+	return mirror
 }
 
 func requireRoot(t testing.TB) {

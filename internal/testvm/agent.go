@@ -1,0 +1,51 @@
+package testvm
+
+import (
+	"encoding/base64"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/bootc-go/bootc/internal/testcache"
+)
+
+// agentUnit copies the agent from its disk, because what runs from a disk of
+// zeros at its end must not be mounted, and starts it. It stays until the very
+// end of a shutdown, so that a test can look at that too.
+const agentUnit = `[Unit]
+Description=Agent of a test outside
+DefaultDependencies=no
+Requires=dev-disk-by\x2did-virtio\x2dagent.device dev-virtio\x2dports-agent.device
+After=dev-disk-by\x2did-virtio\x2dagent.device dev-virtio\x2dports-agent.device local-fs.target
+[Service]
+ExecStartPre=/bin/sh -c 'cat /dev/disk/by-id/virtio-agent >/dev/shm/agent && chmod 755 /dev/shm/agent'
+ExecStart=/dev/shm/agent /dev/virtio-ports/agent
+`
+
+// agentWanted starts the agent with the system.
+const agentWanted = `[Unit]
+Wants=testvm-agent.service
+`
+
+// agentArguments bring the agent into the machine, and connect it.
+func agentArguments(t testing.TB, dir string) []string {
+	t.Helper()
+	program := filepath.Join(dir, "agent")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./internal/testvm/agent")
+	cmd.Dir = testcache.ModuleRoot(t)
+	run(t, cmd)
+	return []string{
+		"-smbios", credential("systemd.extra-unit.testvm-agent.service", agentUnit),
+		"-smbios", credential("systemd.unit-dropin.multi-user.target", agentWanted),
+		"-drive", "if=none,id=agent,format=raw,readonly=on,file=" + program,
+		"-device", "virtio-blk-pci,drive=agent,serial=agent",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=agent,path=" + filepath.Join(dir, "control") + ",server=on,wait=on",
+		"-device", "virtserialport,chardev=agent,name=agent",
+	}
+}
+
+// credential is a value of systemd's that PID 1 finds in the SMBIOS tables.
+func credential(name, value string) string {
+	return "type=11,value=io.systemd.credential.binary:" + name + "=" + base64.StdEncoding.EncodeToString([]byte(value))
+}

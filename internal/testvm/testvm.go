@@ -1,0 +1,149 @@
+// Package testvm runs real machines for tests: QEMU without hardware help, from
+// the firmware on, with a console that is kept and a way to run commands inside.
+//
+//	m := testvm.Start(t, testvm.Options{Disks: []testvm.Disk{{Path: testvm.Overlay(t, installed)}}})
+//	m.WaitBoot()
+//	m.Run("bootc upgrade")
+//	m.Reboot("systemctl reboot")
+//
+// The images that it boots are as a user would build them. The agent that runs
+// the commands is brought in from outside: its unit is a systemd credential in
+// the machine's SMBIOS tables, its program lies on a small disk of its own.
+//
+// Two machines run at once, see takeSlot. Nothing here looks at the clock to
+// judge; the time limits are for machines that hang. A test that fails prints the
+// end of the console.
+package testvm
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bootc-go/bootc/internal/testtool"
+)
+
+// Firmware is what starts the boot loader.
+type Firmware string
+
+// The firmwares.
+const (
+	UEFI Firmware = "uefi"
+	BIOS Firmware = "bios"
+)
+
+// patience is how long a machine may be silent: a boot takes ten to twenty
+// seconds on an idle host, a pull of the whole image as much.
+const patience = 5 * time.Minute
+
+// Options say what a machine is made of.
+type Options struct {
+	Firmware Firmware // UEFI, if empty
+	Disks    []Disk   // the first is booted from
+	Memory   int      // MiB; 2048, if 0
+}
+
+// Disk is a disk of a machine.
+type Disk struct {
+	Path   string // see Overlay and Blank; or an nbd+unix URL, see CutDisk
+	Serial string // names it /dev/disk/by-id/virtio-SERIAL
+}
+
+// Overlay returns a new disk whose content is that of the disk base, which must
+// not change while a test uses the overlay.
+func Overlay(t testing.TB, base string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "overlay.qcow2")
+	qemuImg(t, "create", "-q", "-f", "qcow2", "-F", format(base), "-b", base, path)
+	return path
+}
+
+// Blank returns a new disk of size bytes, all zeros.
+func Blank(t testing.TB, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "blank.raw")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Raw copies what is on a disk to a raw image, for looking into with the tools
+// of this host.
+func Raw(t testing.TB, disk string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk.raw")
+	qemuImg(t, "convert", "-f", format(disk), "-O", "raw", disk, path)
+	return path
+}
+
+func format(disk string) string {
+	if strings.HasSuffix(disk, ".qcow2") {
+		return "qcow2"
+	}
+	return "raw"
+}
+
+func qemuImg(t testing.TB, args ...string) {
+	t.Helper()
+	run(t, exec.Command(testtool.Path(t, "qemu-img"), args...))
+}
+
+func run(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+}
+
+// arguments are those of QEMU. What they say is measured: older versions, other
+// processors and hardware help that is not there crash guests or cost time.
+func arguments(t testing.TB, dir string, o Options) []string {
+	t.Helper()
+	memory := o.Memory
+	if memory == 0 {
+		memory = 2048
+	}
+	args := []string{
+		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+rdrand",
+		"-smp", "2", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", "stdio",
+		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+	}
+	if o.Firmware != BIOS {
+		args = append(args, firmware(t, dir)...)
+	}
+	for i, d := range o.Disks {
+		driver := "driver=" + format(d.Path) + ",file.filename=" + d.Path
+		if strings.HasPrefix(d.Path, "nbd+unix:") {
+			driver = "driver=raw,file=" + d.Path
+		}
+		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,%s,cache=unsafe,discard=unmap", i, driver),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,bootindex=%d", i, d.Serial, i+1))
+	}
+	return append(args, agentArguments(t, dir)...)
+}
+
+// firmware makes the machine one of UEFI, with variables of its own that
+// survive resets.
+func firmware(t testing.TB, dir string) []string {
+	t.Helper()
+	ovmf := filepath.Join(filepath.Dir(filepath.Dir(testtool.Path(t, "qemu-system-x86_64"))), "ovmf")
+	vars, err := os.ReadFile(filepath.Join(ovmf, "OVMF_VARS_4M.fd"))
+	if err != nil {
+		t.Fatalf("the firmware is missing (run make setup): %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "vars"), vars, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + filepath.Join(ovmf, "OVMF_CODE_4M.fd"),
+		"-drive", "if=pflash,format=raw,unit=1,file=" + filepath.Join(dir, "vars"),
+	}
+}

@@ -76,7 +76,7 @@ type applier struct {
 	repo *repo.Repo
 	plan *Plan
 	opts Options
-	im   *repo.Importer // for all but the layers
+	im   *repo.Importer // for the plain image and the documents
 
 	layers           []oci.Layer
 	arrived          []chan struct{} // closed when the layer with that index was fetched
@@ -99,7 +99,11 @@ func (a *applier) apply(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.makeImages(ctx, named, merged); err != nil {
+	err = a.makeImages(ctx, merged)
+	if nameErr := named(); err == nil {
+		err = nameErr
+	}
+	if err != nil {
 		return nil, err
 	}
 	img, err := a.store(ctx)
@@ -194,10 +198,14 @@ func (a *applier) tag() error {
 	return oci.Tag(a.repo, a.plan.ManifestDigest, a.opts.Tag)
 }
 
+// countNew counts what an importer stored that is not for layers.
+func (a *applier) countNew(s repo.ImportStats) {
+	a.stats.ObjectsNew += s.Objects
+	a.stats.BytesNew += s.Bytes
+}
+
 func (a *applier) result(img *oci.Image) *Result {
-	own := a.im.Stats()
-	a.stats.ObjectsNew += own.Objects
-	a.stats.BytesNew += own.Bytes
+	a.countNew(a.im.Stats())
 	return &Result{
 		ManifestDigest: img.ManifestDigest,
 		ConfigDigest:   img.ConfigDigest,

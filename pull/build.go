@@ -10,7 +10,6 @@ import (
 	"github.com/bootc-go/bootc/composefs/oci"
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/tree"
-	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/internal/progress"
 	"github.com/bootc-go/bootc/layers"
 )
@@ -32,14 +31,13 @@ func (a *applier) wanted() (plain, boot bool) {
 	return a.image.IsZero() && !a.opts.NoPlain, a.opts.Bootable && a.bootImage.IsZero()
 }
 
-// makeImages makes the EROFS images that are wanted and not here. It calls named,
-// which waits until the layers have their names, before it publishes anything;
-// a disk that is busy making gigabytes durable leaves the processor free to merge
-// them meanwhile.
-func (a *applier) makeImages(ctx context.Context, named func() error, merged *merging) (err error) {
+// makeImages stores the EROFS images that are wanted and not here. They get no
+// names: the layers have none yet, perhaps. A disk that is busy making gigabytes
+// durable leaves the processor free meanwhile.
+func (a *applier) makeImages(ctx context.Context, merged *merging) error {
 	plain, boot := a.wanted()
 	if !plain && !boot {
-		return named()
+		return nil
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Started, Task: "image", Text: "image"})
 	filter := a.opts.Xattrs
@@ -50,27 +48,20 @@ func (a *applier) makeImages(ctx context.Context, named func() error, merged *me
 	if err == nil {
 		err = layers.TransformForOCI(root, filter)
 	}
-	if nameErr := named(); err == nil {
-		err = nameErr
-	}
 	if err != nil {
 		return err
 	}
-	if err := a.writeImages(ctx, root, filter, plain, boot); err != nil {
+	if err := a.storeImages(ctx, root, filter, plain, boot); err != nil {
 		return err
 	}
 	a.opts.Progress.Report(progress.Event{Kind: progress.Done, Task: "image", Text: "image"})
 	return nil
 }
 
-// writeImages writes the images that are wanted, both at once if there are two:
+// storeImages stores the images that are wanted, both at once if there are two:
 // on an update this is most of the work, and each of them keeps one processor
 // busy.
-func (a *applier) writeImages(ctx context.Context, root *tree.Node, filter layers.XattrFilter, plain, boot bool) error {
-	known, err := a.repo.Images()
-	if err != nil {
-		return err
-	}
+func (a *applier) storeImages(ctx context.Context, root *tree.Node, filter layers.XattrFilter, plain, boot bool) error {
 	bootRoot := root
 	if plain && boot {
 		bootRoot = tree.Clone(root) // the boot image's tree is changed
@@ -78,61 +69,27 @@ func (a *applier) writeImages(ctx context.Context, root *tree.Node, filter layer
 	var work errgroup.Group
 	if plain {
 		work.Go(func() (err error) {
-			a.image, err = a.repo.WriteImage(root, "")
+			a.image, err = a.im.PutImage(root)
 			return err
 		})
 	}
+	im := a.repo.NewImporter()
 	if boot {
 		work.Go(func() error {
-			if err := a.makeBootImage(ctx, bootRoot, filter); err != nil {
+			if err := a.storeBootImage(ctx, im, bootRoot, filter); err != nil {
 				return fmt.Errorf("boot image: %w", err)
 			}
 			return nil
 		})
 	}
-	if err := work.Wait(); err != nil {
-		return err
-	}
-	return a.countImages(known)
+	err := work.Wait()
+	a.countNew(im.Stats())
+	return err
 }
 
-// countImages counts the images that were not among the known ones.
-func (a *applier) countImages(known []repo.Link) error {
-	counted := make(map[verity.Digest]bool, len(known))
-	for _, l := range known {
-		counted[l.Digest] = true
-	}
-	for _, d := range []verity.Digest{a.image, a.bootImage} {
-		if d.IsZero() || counted[d] {
-			continue
-		}
-		counted[d] = true
-		size, err := a.objectSize(d)
-		if err != nil {
-			return err
-		}
-		a.stats.ObjectsNew++
-		a.stats.BytesNew += size
-	}
-	return nil
-}
-
-func (a *applier) objectSize(d verity.Digest) (int64, error) {
-	f, err := a.repo.OpenObject(d)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
-}
-
-// makeBootImage makes the boot image of the tree of the plain image, which it
+// storeBootImage stores the boot image of the tree of the plain image, which it
 // changes. A tree that was made with another filter does not serve.
-func (a *applier) makeBootImage(ctx context.Context, root *tree.Node, filter layers.XattrFilter) (err error) {
+func (a *applier) storeBootImage(ctx context.Context, im *repo.Importer, root *tree.Node, filter layers.XattrFilter) (err error) {
 	if filter != a.opts.Xattrs {
 		if root, err = merge(ctx, a.repo, a.layers, a.opts.Xattrs); err != nil {
 			return err
@@ -141,7 +98,7 @@ func (a *applier) makeBootImage(ctx context.Context, root *tree.Node, filter lay
 	if err := layers.TransformForBoot(root, content(a.repo)); err != nil {
 		return err
 	}
-	a.bootImage, err = a.repo.WriteImage(root, "")
+	a.bootImage, err = im.PutImage(root)
 	return err
 }
 

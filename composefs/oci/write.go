@@ -26,8 +26,9 @@ type Parts struct {
 }
 
 // Write stores the streams of the manifest and the config and publishes their
-// names. The layers' streams and the EROFS images must be in the repository.
-// Nothing changes if the image is there already.
+// names, those of the EROFS images first. The layers' streams must be in the
+// repository under their names, the EROFS images at least as objects. Nothing
+// changes if the image is there already.
 //
 // EROFS images that the config refers to already stay referred to: an image may
 // be pulled first without and later with its boot image.
@@ -82,8 +83,10 @@ func (w *writer) check() (err error) {
 	return nil
 }
 
-// write stores all streams and then publishes their names, the config's before
-// those of the manifests that need it. A power cut between the two leaves a
+// write stores all streams and then publishes the names, that of the config
+// behind those of the EROFS images and before those of the manifests that need
+// it. One barrier is enough for all: it makes durable the EROFS images too, which
+// on an update were written a moment ago. A power cut before the last name leaves a
 // manifest that refers to the config's former stream, which is whole and which
 // GC keeps, since references are followed by digest.
 func (w *writer) write() error {
@@ -97,8 +100,24 @@ func (w *writer) write() error {
 	if err := w.writeManifest(w.parts.ManifestDigest, w.parts.Manifest, w.manifestRefs(config)); err != nil {
 		return err
 	}
+	if err := w.linkImages(); err != nil {
+		return err
+	}
 	for _, l := range w.links {
 		if err := w.repo.LinkStream(l.Name, l.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkImages makes images of the objects that are to be images.
+func (w *writer) linkImages() error {
+	for _, d := range []verity.Digest{w.parts.Image, w.parts.BootImage} {
+		if d.IsZero() {
+			continue
+		}
+		if err := w.repo.LinkImage(d); err != nil {
 			return err
 		}
 	}

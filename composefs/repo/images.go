@@ -3,7 +3,6 @@ package repo
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -17,19 +16,26 @@ const images category = imagesName
 // WriteImage stores the image of root in the version of the repository, links
 // it as an image and, if ref is not empty, makes ref refer to it.
 func (r *Repo) WriteImage(root *tree.Node, ref string) (verity.Digest, error) {
-	if r.version > int(erofs.V1) {
-		return verity.Digest{}, fmt.Errorf("cannot write an image: the repository wants images of version %d, which this program does not write", r.version)
+	v, err := r.imageVersion()
+	if err != nil {
+		return verity.Digest{}, err
 	}
-	return r.WriteImageVersion(root, erofs.Version(r.version), ref)
+	return r.WriteImageVersion(root, v, ref)
+}
+
+// imageVersion is the version that WriteImage gives an image.
+func (r *Repo) imageVersion() (erofs.Version, error) {
+	if r.version > int(erofs.V1) {
+		return 0, fmt.Errorf("cannot write an image: the repository wants images of version %d, which this program does not write", r.version)
+	}
+	return erofs.Version(r.version), nil
 }
 
 // WriteImageVersion is WriteImage with the version of the caller's choice.
 func (r *Repo) WriteImageVersion(root *tree.Node, v erofs.Version, ref string) (verity.Digest, error) {
-	d, err := r.storeImage(func(w io.Writer) error {
-		return erofs.Write(w, root, erofs.Options{Algorithm: r.alg, Version: v})
-	})
+	d, err := r.NewImporter().putImage(root, v)
 	if err != nil {
-		return verity.Digest{}, fmt.Errorf("cannot write an image: %w", err)
+		return verity.Digest{}, err
 	}
 	if err := r.LinkImage(d); err != nil || ref == "" {
 		return d, err
@@ -37,16 +43,29 @@ func (r *Repo) WriteImageVersion(root *tree.Node, v erofs.Version, ref string) (
 	return d, r.SetImageRef(ref, d)
 }
 
-func (r *Repo) storeImage(write func(io.Writer) error) (verity.Digest, error) {
-	w, err := r.NewImporter().newWriter()
+// PutImage stores the image of root in the version of the repository, which
+// makes it an object only: the caller gives it its name by [Repo.LinkImage].
+func (im *Importer) PutImage(root *tree.Node) (verity.Digest, error) {
+	v, err := im.r.imageVersion()
 	if err != nil {
 		return verity.Digest{}, err
 	}
-	defer w.discard()
-	if err := write(w); err != nil {
-		return verity.Digest{}, err
+	return im.putImage(root, v)
+}
+
+func (im *Importer) putImage(root *tree.Node, v erofs.Version) (d verity.Digest, err error) {
+	w, err := im.newWriter()
+	if err == nil {
+		defer w.discard()
+		err = erofs.Write(w, root, erofs.Options{Algorithm: im.r.alg, Version: v})
 	}
-	return w.finish()
+	if err == nil {
+		d, err = w.finish()
+	}
+	if err != nil {
+		return verity.Digest{}, fmt.Errorf("cannot write an image: %w", err)
+	}
+	return d, nil
 }
 
 // LinkImage makes the object d an image, which allows mounting it: the caller

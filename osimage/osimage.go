@@ -4,19 +4,23 @@ package osimage
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"io/fs"
 
 	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/kargs/kargsd"
 )
 
-// What callers branch on. All wrap ErrNotBootable.
+// What callers branch on. Each of the others is ErrNotBootable, too.
 var (
 	// ErrNotBootable means that the image lacks what an OS image must have.
-	ErrNotBootable = errors.New("image cannot boot")
-	ErrNoKernel    = errors.New("no kernel")
-	ErrTwoKernels  = errors.New("more than one kernel")
-	ErrNoInitrd    = errors.New("no initramfs")
+	ErrNotBootable = errors.New("not bootable")
+	// ErrNoKernel means that there is no kernel where bootc looks for one.
+	ErrNoKernel = fmt.Errorf("%w: no kernel", ErrNotBootable)
+	// ErrTwoKernels means that it is not clear which kernel should boot.
+	ErrTwoKernels = fmt.Errorf("%w: more than one kernel", ErrNotBootable)
+	// ErrNoInitrd means that the kernel has no initramfs.
+	ErrNoInitrd = fmt.Errorf("%w: no initramfs", ErrNotBootable)
 )
 
 // Image is what of an OS image the boot loader must know.
@@ -26,37 +30,23 @@ type Image struct {
 	Kargs  kargs.Line // of usr/lib/bootc/kargs.d
 }
 
-// OSRelease are the fields of os-release(5) that name the image.
-type OSRelease struct {
-	ID, PrettyName, VersionID, Version, BuildID, ImageVersion string
-}
-
-// BootType is how a kernel comes, by the name that the status document has for it.
-type BootType string
-
-// The boot types.
-const (
-	BLS BootType = "Bls" // a kernel and an initramfs
-	UKI BootType = "Uki" // a unified kernel image
-)
-
-// Kernel is the kernel of an image. Paths are those of an io/fs.FS of the image.
-type Kernel struct {
-	Version       string
-	Type          BootType
-	Linux, Initrd string   // of type BLS
-	UKI           string   // of type UKI
-	Addons        []string // of type UKI: files of command line addons
-	Size          int64    // bytes that the kernel's files need on the loader's file system
-	Digest        string   // hex SHA-256 of the kernel and the initramfs, one behind the other
-}
-
-// Inspect finds out how the image fsys boots on the architecture arch, a GOARCH.
+// Inspect finds out how the image fsys boots on the architecture arch, a GOARCH. The
+// file system is that of the image itself: a boot image has no /boot, so that a
+// unified kernel image would not be found in it.
+//
+// It reads the kernel and the initramfs from beginning to end, and takes memory for
+// neither.
 func Inspect(fsys fs.FS, arch string) (*Image, error) {
-	return nil, ErrNotBootable
-}
-
-// UKICmdline returns the command line in a unified kernel image.
-func UKICmdline(r io.ReaderAt) (kargs.Line, error) {
-	return nil, errors.ErrUnsupported
+	var i Image
+	var err error
+	if i.Kernel, err = findKernel(fsys); err != nil {
+		return nil, fmt.Errorf("cannot boot the image: %w", err)
+	}
+	if i.OS, err = readOSRelease(fsys); err != nil {
+		return nil, fmt.Errorf("cannot boot the image: %w", err)
+	}
+	if i.Kargs, err = kargsd.Load(fsys, arch); err != nil {
+		return nil, err
+	}
+	return &i, nil
 }

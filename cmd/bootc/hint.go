@@ -16,6 +16,8 @@ import (
 
 const roomHint = "'bootc delete-deployment' removes one that is not needed, 'bootc internals composefs-gc' what belongs to none"
 
+const damagedHint = "'bootc internals cfs fsck --repair' removes what is damaged; pulling the images again restores it"
+
 // hints say what the user can do about an error. The first that fits counts.
 var hints = []struct {
 	err  error
@@ -42,7 +44,8 @@ var hints = []struct {
 	{deploy.ErrNotStaged, "'bootc upgrade --download-only' stages an update"},
 	{repo.ErrNotRepository, "make a repository with 'bootc internals cfs init'"},
 	{repo.ErrVerityRequired, "the file system must have the verity feature (tune2fs -O verity for ext4), or the repository --insecure"},
-	{errDamaged, "'bootc internals cfs fsck --repair' removes what is damaged; pulling the images again restores it"},
+	{repo.ErrDamaged, damagedHint},
+	{errDamaged, damagedHint},
 	{oci.ErrNotFound, "'bootc internals cfs oci images' lists what is there"},
 	{verity.ErrNotSupported, "the kernel and the file system must have fs-verity (ext4: tune2fs -O verity); a repository made with --insecure does without"},
 }

@@ -12,6 +12,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.cfsCommand(),
 			e.mkcomposefsCommand(),
 			e.fsverityCommand(),
+			e.enableVerityCommand(),
 			e.composefsGCCommand(),
 			e.generateDocsCommand(),
 		},

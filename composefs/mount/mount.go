@@ -18,6 +18,7 @@ package mount
 import (
 	"errors"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,7 @@ var (
 func Mount(o Options) (*os.File, error) {
 	fd, err := o.detached()
 	if err != nil {
-		return nil, note("cannot mount "+o.source(), err)
+		return nil, note("cannot mount "+o.shortSource(), err)
 	}
 	return os.NewFile(uintptr(fd), o.source()), nil
 }
@@ -77,7 +78,7 @@ func MountAt(o Options, target string) error { //nolint:revive // mount.At would
 		closeAll(fd)
 	}
 	if err != nil {
-		return note("cannot mount "+o.source()+" at "+target, err)
+		return note("cannot mount "+o.shortSource()+" at "+target, err)
 	}
 	return nil
 }
@@ -87,6 +88,15 @@ func (o *Options) source() string {
 		return "composefs"
 	}
 	return o.Source
+}
+
+// shortSource is the source for people, who tell ids by their first digits.
+func (o *Options) shortSource() string {
+	s := o.source()
+	if end := strings.IndexByte(s, ':') + 1 + 12; len(s) > end+12 {
+		return s[:end] + "…"
+	}
+	return s
 }
 
 // detached returns the descriptor of the whole mount.

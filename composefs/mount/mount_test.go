@@ -670,3 +670,18 @@ func waitFor(t *testing.T, want string, now func() string) {
 	}
 	t.Fatalf("left behind (- before, + after):\n%s", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
 }
+
+// An id has 128 digits; the first ones tell it apart.
+func TestErrorsNameIDsByTheirFirstDigits(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]string{
+		"composefs:" + strings.Repeat("0123456789abcdef", 8): "cannot mount composefs:0123456789ab…: ",
+		"composefs:test":   "cannot mount composefs:test: ",
+		"":                 "cannot mount composefs: ",
+		"composefs:test/0": "cannot mount composefs:test/0: ",
+	} {
+		if _, err := Mount(Options{Source: source}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v", source, err)
+		}
+	}
+}

@@ -11,17 +11,23 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"bootc": func() {
-			e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: "/", getenv: os.Getenv}
+			root := "/"
+			if host := os.Getenv("HOST"); host != "" {
+				root = host
+			}
+			e := &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, root: root, getenv: os.Getenv}
 			os.Exit(run(context.Background(), e, os.Args))
 		},
 	})
 }
 
+// Scripts that set $HOST run on the host in that directory.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                fixtures(),
 		Setup: func(ts *testscript.Env) error {
 			// The oracles that make setup unpacks come before the system's.
 			if tools := os.Getenv("BOOTC_TOOLS"); tools != "" {

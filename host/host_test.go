@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -122,9 +123,7 @@ func TestKeys(t *testing.T) {
 				"bootDigest": strings.Repeat(digit, 64), "missingVerityAllowed": false,
 			},
 		}
-		for k, v := range change {
-			e[k] = v
-		}
+		maps.Copy(e, change)
 		return e
 	}
 	want := m{
@@ -220,8 +219,8 @@ spec:
 status:
   booted:
     image:
-      image: {image: quay.io/acme/os:44, transport: registry}
       version: "20261230.1"
+      image: {image: quay.io/acme/os:44, transport: registry}
       timestamp: 2023-12-30T16:10:11Z
       imageDigest: sha256:abc
       architecture: s390x

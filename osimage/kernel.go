@@ -110,7 +110,7 @@ func addFile(w io.Writer, fsys fs.FS, name string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer io.Closer(f).Close()
 	size, err := fileSize(f, name)
 	if err != nil {
 		return 0, err

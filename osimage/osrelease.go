@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strings"
 )
@@ -32,20 +31,19 @@ func (o OSRelease) EntryVersion() string {
 }
 
 func readOSRelease(fsys fs.FS) (OSRelease, error) {
-	f, err := fsys.Open(osReleasePath)
+	st, err := fs.Stat(fsys, osReleasePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return OSRelease{}, nil
 	}
 	if err != nil {
 		return OSRelease{}, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, osReleaseMax+1))
+	if st.Size() > osReleaseMax {
+		return OSRelease{}, fmt.Errorf("/%s has more than %d bytes", osReleasePath, osReleaseMax)
+	}
+	data, err := fs.ReadFile(fsys, osReleasePath)
 	if err != nil {
 		return OSRelease{}, err
-	}
-	if len(data) > osReleaseMax {
-		return OSRelease{}, fmt.Errorf("/%s has more than %d bytes", osReleasePath, osReleaseMax)
 	}
 	return parseOSRelease(string(data)), nil
 }

@@ -44,14 +44,16 @@ func TestOSRelease(t *testing.T) {
 		{name: "empty"},
 		{
 			"all", "ID=acme\nNAME=Acme\nPRETTY_NAME='Acme 44'\nVERSION_ID=44\nVERSION='44 (x)'\nBUILD_ID=b\nIMAGE_VERSION=7",
-			OSRelease{"acme", "Acme 44", "44", "44 (x)", "b", "7"}, "44",
+			OSRelease{"acme", "Acme 44", "44", "44 (x)", "b", "7"},
+			"44",
 		},
 		{"named by NAME", "ID=acme\nNAME=Acme\nVERSION=v", OSRelease{ID: "acme", PrettyName: "Acme", Version: "v"}, "v"},
 		{"named by ID", "ID=acme\nIMAGE_VERSION=7\nBUILD_ID=b", OSRelease{ID: "acme", PrettyName: "acme", ImageVersion: "7", BuildID: "b"}, "7"},
 		{"rolling", "  ID=acme\r\nBUILD_ID=rolling", OSRelease{ID: "acme", PrettyName: "acme", BuildID: "rolling"}, "rolling"},
 		{
 			"no assignments", "VERSION_ID\n=x\nVERSION_ID=\"44\nVERSION='4\nBUILD_ID=a b\nIMAGE_VERSION=a\\\n",
-			OSRelease{}, "",
+			OSRelease{},
+			"",
 		},
 	} {
 		got, err := readOSRelease(fstest.MapFS{"usr/lib/os-release": file(c.text)})

@@ -59,7 +59,7 @@ func (k *Kernel) readUKI(fsys fs.FS) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer io.Closer(f).Close()
 	if k.Size, err = fileSize(f, k.UKI); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package osimage
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,9 +50,7 @@ func vma(i int) string { return "0x1" + string(rune('0'+i)) + "0000000" }
 func sealed(uki []byte, change fstest.MapFS) fstest.MapFS {
 	const dir = "usr/lib/modules/6.1.0/"
 	image := bls(fstest.MapFS{dir + "vmlinuz": nil, dir + "initramfs.img": nil, "boot/EFI/Linux/acme.efi": {Data: uki}})
-	for name, f := range change {
-		image[name] = f
-	}
+	maps.Copy(image, change)
 	return image
 }
 
@@ -103,7 +102,7 @@ func TestUKIErrors(t *testing.T) {
 		{"no kernel", "missing section .linux", buildUKI(t, ".initrd=i")},
 		{"no initramfs", "missing section .initrd", buildUKI(t, ".linux=k")},
 		{"a long name", "section .uname has 65537 bytes", buildUKI(t, ".linux=k", ".initrd=i", ".uname="+strings.Repeat("x", maxText+1))},
-		{"cut off", "not a unified kernel image", buildUKI(t, ".linux=k", ".initrd=" + strings.Repeat("x", 100_000))[:100_000]},
+		{"cut off", "not a unified kernel image", buildUKI(t, ".linux=k", ".initrd="+strings.Repeat("x", 100_000))[:100_000]},
 		{"text", "not a unified kernel image", []byte("#!/bin/sh\n")},
 	} {
 		_, err := Inspect(sealed(c.uki, nil), "amd64")

@@ -26,11 +26,14 @@ import (
 // scanned is the file system of a real directory, whose files are the objects.
 func scanned(t *testing.T, dir string) *FS {
 	t.Helper()
-	var paths sync.Map
+	var lock sync.Mutex
+	paths := map[verity.Digest]string{}
 	root, err := scan.Scan(t.Context(), dir, scan.Options{
 		Store: func(_ context.Context, f *os.File, _ int64, d verity.Digest) error {
 			path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(f.Fd())))
-			paths.Store(d, path)
+			lock.Lock()
+			defer lock.Unlock()
+			paths[d] = path
 			return err
 		},
 	})
@@ -38,11 +41,7 @@ func scanned(t *testing.T, dir string) *FS {
 		t.Fatal(err)
 	}
 	return New(root, func(d verity.Digest) (*os.File, error) {
-		path, ok := paths.Load(d)
-		if !ok {
-			return nil, fs.ErrNotExist
-		}
-		return os.Open(path.(string))
+		return os.Open(paths[d])
 	})
 }
 
@@ -196,7 +195,11 @@ func TestReadAt(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := make([]byte, 3)
-		if _, err := file.(io.ReaderAt).ReadAt(got, 1); string(got) != want || err != nil {
+		at, ok := file.(io.ReaderAt)
+		if !ok {
+			t.Fatalf("%s cannot be read at an offset", name)
+		}
+		if _, err := at.ReadAt(got, 1); string(got) != want || err != nil {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 		if _, ok := file.(io.Writer); ok {

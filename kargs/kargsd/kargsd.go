@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -80,16 +79,14 @@ func load(fsys fs.FS, name, arch string) (kargs.Line, error) {
 }
 
 func read(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
+	st, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(data) > maxSize {
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("more than %d bytes", maxSize)}
+	if st.Size() > maxSize {
+		return nil, fmt.Errorf("/%s has more than %d bytes", name, maxSize)
 	}
-	return data, err
+	return fs.ReadFile(fsys, name)
 }
 
 // file is a file as it is written.

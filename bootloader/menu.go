@@ -349,7 +349,7 @@ func (m *menus) settleAll() error {
 
 func (m *menus) exchange() error {
 	if _, err := m.Stat(live); errors.Is(err, fs.ErrNotExist) {
-		if err := m.rename(staged, live); err != nil {
+		if err := m.Rename(staged, live); err != nil {
 			return err
 		}
 	} else if err := exchange(m.Root, loaderDir, path.Base(staged), path.Base(live)); err != nil {
@@ -370,7 +370,7 @@ func (m *menus) drop() error {
 		return err
 	}
 	if lost != "" {
-		if err := m.rename(staged, lost); err != nil {
+		if err := m.Rename(staged, lost); err != nil {
 			return err
 		}
 		return m.entries.sync()
@@ -417,6 +417,3 @@ func (m *menus) isTwin() (lost string, err error) {
 	}
 	return path.Join(loaderDir, prefix+strconv.Itoa(n)), nil
 }
-
-// rename renames within the file system of the menus, where nothing has the new name.
-func (m *menus) rename(from, to string) error { return m.Root.Rename(from, to) }

@@ -26,8 +26,8 @@ func ParseName(file string) (Name, bool) {
 	if m == nil {
 		return Name{ID: id}, true
 	}
-	left, _ := strconv.Atoi(m[2]) //nolint:errcheck // nine digits
-	done, _ := strconv.Atoi(m[3]) //nolint:errcheck // nine digits, or none, which are 0
+	left, _ := strconv.Atoi(m[2]) // nine digits at most
+	done, _ := strconv.Atoi(m[3]) // none is 0
 	return Name{ID: m[1], Counted: true, Left: uint(left), Done: uint(done)}, true
 }
 

@@ -82,6 +82,22 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
+// TempDir is t.TempDir on the file system of the caches, for what is big: /tmp may
+// be memory.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(Dir(t), "tmp-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // ModuleRoot is the directory of go.mod: tests run in their package's directory,
 // which lies below it.
 func ModuleRoot(t testing.TB) string {

@@ -59,7 +59,7 @@ func Debian(t testing.TB) Image {
 	}
 	recipe := []byte(strings.Join(args, "\n"))
 	layout := testcache.Open(t, "debian", recipe).Entry(t, "layout", func(t testing.TB, layout string) {
-		tar := filepath.Join(t.TempDir(), "debian.tar")
+		tar := filepath.Join(testcache.TempDir(t), "debian.tar")
 		cmd := exec.Command(testtool.Path(t, "mmdebstrap"), append(args, tar, testbase.Mirror(t))...)
 		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
 		run(t, cmd)
@@ -139,15 +139,9 @@ type buildah struct{ flags []string }
 
 func newBuildah(t testing.TB) buildah {
 	t.Helper()
-	dir, err := os.MkdirTemp(testcache.Dir(t), "buildah-") // on a disk, with the caches
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := testcache.TempDir(t)
 	t.Cleanup(func() {
-		_ = unix.Unmount(filepath.Join(dir, "root", "overlay"), unix.MNT_DETACH) // a mount of its own, for no good
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
+		_ = unix.Unmount(filepath.Join(dir, "root", "overlay"), unix.MNT_DETACH) // buildah leaves it mounted
 	})
 	return buildah{[]string{"--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run")}}
 }

@@ -83,8 +83,8 @@ func (m *Machine) died(line string) {
 }
 
 // Kill pulls the plug, and returns when the machine is dead. What the guest had
-// in memory is lost; for what its disk had in its cache see CutDisk. Any
-// goroutine may call it.
+// in memory is lost; what its disk had in its cache is not, but see CutDisk. An
+// Overlay is lost altogether. Any goroutine may call it.
 func (m *Machine) Kill() {
 	_ = m.cmd.Process.Kill()
 	<-m.exited

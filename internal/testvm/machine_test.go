@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bootc-go/bootc/internal/testcache"
 	"github.com/bootc-go/bootc/internal/testimage"
 	"github.com/bootc-go/bootc/internal/testtool"
 	"github.com/bootc-go/bootc/internal/testvm"
@@ -50,7 +51,7 @@ func TestMachine(t *testing.T) {
 // plainDisk makes a disk with the image unpacked on ext4, and systemd-boot.
 func plainDisk(t *testing.T, image testimage.Image) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := testcache.TempDir(t)
 	bundle := filepath.Join(dir, "bundle")
 	tool(t, "", "umoci", "unpack", "--image", image.Layout+":"+testimage.Tag, bundle)
 	root := filepath.Join(bundle, "rootfs")

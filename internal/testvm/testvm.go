@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bootc-go/bootc/internal/testcache"
 	"github.com/bootc-go/bootc/internal/testtool"
 )
 
@@ -49,7 +50,7 @@ type Options struct {
 
 // Disk is a disk of a machine.
 type Disk struct {
-	Path   string // see Overlay and Blank; or an nbd+unix URL, see CutDisk
+	Path   string // see Overlay and Blank, or CutDisk.URL
 	Serial string // names it /dev/disk/by-id/virtio-SERIAL
 }
 
@@ -57,7 +58,7 @@ type Disk struct {
 // not change while a test uses the overlay.
 func Overlay(t testing.TB, base string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "overlay.qcow2")
+	path := filepath.Join(testcache.TempDir(t), "overlay.qcow2")
 	qemuImg(t, "create", "-q", "-f", "qcow2", "-F", format(base), "-b", base, path)
 	return path
 }
@@ -65,7 +66,7 @@ func Overlay(t testing.TB, base string) string {
 // Blank returns a new disk of size bytes, all zeros.
 func Blank(t testing.TB, size int64) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "blank.raw")
+	path := filepath.Join(testcache.TempDir(t), "blank.raw")
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func Blank(t testing.TB, size int64) string {
 // of this host.
 func Raw(t testing.TB, disk string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "disk.raw")
+	path := filepath.Join(testcache.TempDir(t), "disk.raw")
 	qemuImg(t, "convert", "-f", format(disk), "-O", "raw", disk, path)
 	return path
 }
@@ -120,11 +121,11 @@ func arguments(t testing.TB, dir string, o Options) []string {
 		args = append(args, firmware(t, dir)...)
 	}
 	for i, d := range o.Disks {
-		driver := "driver=" + format(d.Path) + ",file.filename=" + d.Path
+		cache := "unsafe" // what was written survives Kill, but not the host
 		if strings.HasPrefix(d.Path, "nbd+unix:") {
-			driver = "driver=raw,file=" + d.Path
+			cache = "writeback" // flushes arrive
 		}
-		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,%s,cache=unsafe,discard=unmap", i, driver),
+		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=%s,file=%s,cache=%s", i, format(d.Path), d.Path, cache),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,bootindex=%d", i, d.Serial, i+1))
 	}
 	return append(args, agentArguments(t, dir)...)

@@ -26,6 +26,7 @@ var kernels = map[string]abilities{
 	"this one":                  {},
 	"no detached layers":        {noDetached: true},
 	"no data layers":            {noDetached: true, noDataLayers: true},
+	"Linux 6.1":                 {noOverlayFds: true, noDataLayers: true, noFiles: true},
 	"no files":                  {noFiles: true},
 	"no files, detached layers": {noFiles: true, noDetached: true},
 	"no fsopen":                 {noFsopen: true},

@@ -14,6 +14,7 @@ type abilities struct {
 	noFiles      bool // EROFS in a file: before 6.12
 	noDetached   bool // layers that are attached nowhere, given as descriptors: before 6.15
 	noDataLayers bool // layers that have no names of their own: before 6.5
+	noOverlayFds bool // overlayfs configured by other than strings: before 6.5
 }
 
 // mountOverlay mounts the overlay over the EROFS mount lower and returns the
@@ -29,7 +30,7 @@ func (o *Options) mountOverlay(lower int) (int, error) {
 // isOutdated reports whether err may come from a kernel that does not know a
 // way yet.
 func isOutdated(err error) bool {
-	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF)
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 // overlayDetached gives the layers as descriptors.
@@ -37,7 +38,10 @@ func (o *Options) overlayDetached(lower int) (int, error) {
 	c := o.open("overlay")
 	defer c.close()
 	o.configure(c)
-	if o.pretend.noDetached {
+	switch {
+	case o.pretend.noOverlayFds:
+		c.do("lowerdir+", func(int) error { return unix.EOPNOTSUPP })
+	case o.pretend.noDetached:
 		c.do("lowerdir+", func(int) error { return unix.EINVAL })
 	}
 	c.setFd("lowerdir+", lower)

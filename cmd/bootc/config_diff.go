@@ -5,9 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/etcmerge"
-	"github.com/bootc-go/bootc/internal/progress"
 )
 
 func (e *env) configDiffCommand() *cli.Command {
@@ -30,7 +28,7 @@ func (e *env) configDiff(c *cli.Context) error {
 	if err := exclusive(c, "json", "patch", "private"); err != nil {
 		return err
 	}
-	return e.withSysroot(c.Context, access{quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+	return e.withSysroot(c.Context, access{quiet: true}, func(s opened) error {
 		diff, err := s.ConfigDiff(c.Context)
 		switch {
 		case err != nil:

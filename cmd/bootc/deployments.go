@@ -7,7 +7,6 @@ import (
 
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/deploy"
-	"github.com/bootc-go/bootc/internal/progress"
 )
 
 func (e *env) deleteDeploymentCommand() *cli.Command {
@@ -27,7 +26,7 @@ func (e *env) deleteDeployment(c *cli.Context) error {
 	if err != nil {
 		return usageError(c, "DEPL_ID: %w", err)
 	}
-	err = e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+	err = e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error {
 		return s.Delete(c.Context, id)
 	})
 	if err == nil {
@@ -44,7 +43,7 @@ func (e *env) finalizeStagedCommand() *cli.Command {
 			if _, err := operands(c); err != nil {
 				return err
 			}
-			return e.withSysroot(c.Context, access{write: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+			return e.withSysroot(c.Context, access{write: true}, func(s opened) error {
 				return s.Finalize(c.Context)
 			})
 		},
@@ -65,7 +64,7 @@ func (e *env) composefsGC(c *cli.Context) error {
 	}
 	dry := c.Bool("dry-run")
 	var res deploy.GCResult
-	err := e.withSysroot(c.Context, access{write: !dry, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) (err error) {
+	err := e.withSysroot(c.Context, access{write: !dry, quiet: true}, func(s opened) (err error) {
 		res, err = s.GC(c.Context, deploy.GCOptions{DryRun: dry})
 		return err
 	})

@@ -19,12 +19,19 @@ import (
 // access is how a command opens the host.
 type access struct {
 	write bool // or only look
-	quiet bool // show no progress
+	quiet bool // show no progress, only warnings
+}
+
+// opened is the host and its deployments.
+type opened struct {
+	*deploy.Sysroot
+	host   *sysroot.Host
+	report progress.Func
 }
 
 // withSysroot opens the host and its deployments for the time of fn. Unless it is
 // quiet progress is drawn meanwhile, so fn prints nothing.
-func (e *env) withSysroot(ctx context.Context, a access, fn func(*deploy.Sysroot, progress.Func) error) (err error) {
+func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) (err error) {
 	h, err := sysroot.Open(sysroot.Options{Root: e.root, Write: a.write, Container: e.getenv("container")})
 	if err != nil {
 		return err
@@ -34,7 +41,10 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(*deploy.Sysroot
 	if err != nil {
 		return err
 	}
-	report, done := e.reporter(a.quiet)
+	report, done := e.warnings(), func() {}
+	if !a.quiet {
+		report, done = e.reporter(false)
+	}
 	defer done()
 	open := deploy.OpenReadOnly
 	if a.write {
@@ -52,13 +62,15 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(*deploy.Sysroot
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return fn(s, report)
+	return fn(opened{s, h, report})
 }
 
 // status is the document of the host.
 func (e *env) status(ctx context.Context) (doc *host.Host, err error) {
-	err = e.withSysroot(ctx, access{quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
-		doc, err = s.Status(ctx)
+	err = e.withSysroot(ctx, access{quiet: true}, func(s opened) error {
+		if doc, err = s.Status(ctx); err == nil {
+			doc.Status.ReadOnly = s.host.ReadOnly
+		}
 		return err
 	})
 	return doc, err

@@ -32,6 +32,16 @@ func (e *env) reporter(quiet bool) (report progress.Func, done func()) {
 	return l.report, func() {}
 }
 
+// warnings shows what went wrong without doing harm, and no progress.
+func (e *env) warnings() progress.Func {
+	l := &lines{w: e.stderr}
+	return func(ev progress.Event) {
+		if ev.Kind == progress.Message {
+			l.report(ev)
+		}
+	}
+}
+
 // lines reports to a log: one line for each task that ended. What was here
 // already gets none; a message sums it up.
 type lines struct {

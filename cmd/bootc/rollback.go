@@ -6,7 +6,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bootc-go/bootc/deploy"
-	"github.com/bootc-go/bootc/internal/progress"
 )
 
 func (e *env) rollbackCommand() *cli.Command {
@@ -24,7 +23,7 @@ func (e *env) rollback(c *cli.Context) error {
 		return err
 	}
 	var res *deploy.RollbackResult
-	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) (err error) {
+	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) (err error) {
 		res, err = s.Rollback(c.Context)
 		return err
 	})

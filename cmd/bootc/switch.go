@@ -36,7 +36,7 @@ func (e *env) switchTo(c *cli.Context) error {
 		return err
 	}
 	staged := false
-	err = e.update(c, deploy.StageOptions{}, func(s *deploy.Sysroot) (deploy.Target, error) {
+	err = e.update(c, deploy.StageOptions{}, func(s opened) (deploy.Target, error) {
 		now, err := s.Spec()
 		if err != nil {
 			return now, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/image"
-	"github.com/bootc-go/bootc/internal/progress"
 )
 
 func (e *env) upgradeCommand() *cli.Command {
@@ -47,7 +45,7 @@ func (e *env) upgrade(c *cli.Context) error {
 	case c.Bool("from-downloaded"):
 		return e.upgradeFromDownloaded(c)
 	}
-	return e.update(c, deploy.StageOptions{DownloadOnly: c.Bool("download-only")}, func(s *deploy.Sysroot) (deploy.Target, error) {
+	return e.update(c, deploy.StageOptions{DownloadOnly: c.Bool("download-only")}, func(s opened) (deploy.Target, error) {
 		return upgradeTarget(c, s)
 	})
 }
@@ -63,7 +61,7 @@ func exclusive(c *cli.Context, first string, others ...string) error {
 }
 
 // upgradeTarget is what the host follows, with another tag if one is asked for.
-func upgradeTarget(c *cli.Context, s *deploy.Sysroot) (deploy.Target, error) {
+func upgradeTarget(c *cli.Context, s opened) (deploy.Target, error) {
 	t, err := s.Spec()
 	if err != nil || !c.IsSet("tag") {
 		return t, err
@@ -84,7 +82,7 @@ func withTag(ref image.Reference, tag string) (image.Reference, error) {
 
 func (e *env) upgradeFromDownloaded(c *cli.Context) error {
 	text := "Staged deployment will now be applied on reboot"
-	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error {
 		doc, err := s.Status(c.Context)
 		if err != nil {
 			return err
@@ -119,12 +117,12 @@ type outcome struct {
 
 // update has the host run the image that target names from its next boot on. It
 // is an error of target's that ends it early.
-func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(*deploy.Sysroot) (deploy.Target, error)) error {
+func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(opened) (deploy.Target, error)) error {
 	var out outcome
-	err := e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet")}, func(s *deploy.Sysroot, report progress.Func) error {
+	err := e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet")}, func(s opened) error {
 		t, err := target(s)
 		if err == nil {
-			out, err = stage(c.Context, s, report, t, o)
+			out, err = stage(c, s, t, o)
 		}
 		return err
 	})
@@ -136,7 +134,8 @@ func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(*deploy.
 	return e.applyIf(c, boots && !o.DownloadOnly)
 }
 
-func stage(ctx context.Context, s *deploy.Sysroot, report progress.Func, t deploy.Target, o deploy.StageOptions) (outcome, error) {
+func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions) (outcome, error) {
+	ctx := c.Context
 	doc, err := s.Status(ctx)
 	if err != nil {
 		return outcome{}, err
@@ -146,8 +145,8 @@ func stage(ctx context.Context, s *deploy.Sysroot, report progress.Func, t deplo
 		return outcome{}, err
 	}
 	defer u.Close() //nolint:errcheck // nothing more is read
-	if u.Change == deploy.Available {
-		announce(report, u.Plan)
+	if u.Change == deploy.Available && !c.Bool("quiet") {
+		announce(s.report, u.Plan)
 	}
 	staged, err := s.Stage(ctx, u, o)
 	before := doc.Status.Staged
@@ -212,7 +211,7 @@ func refText(ref image.Reference) string {
 // upgradeCheck tells what upgrade would do. It opens the host for reading only.
 func (e *env) upgradeCheck(c *cli.Context) error {
 	var u *deploy.Update
-	err := e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s *deploy.Sysroot, _ progress.Func) error {
+	err := e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s opened) error {
 		t, err := upgradeTarget(c, s)
 		if err == nil {
 			u, err = s.Check(c.Context, t)

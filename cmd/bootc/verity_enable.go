@@ -11,9 +11,7 @@ import (
 
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
-	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/internal/atomicfile"
-	"github.com/bootc-go/bootc/internal/progress"
 	"github.com/bootc-go/bootc/sysroot"
 )
 
@@ -43,7 +41,7 @@ func (e *env) enableVerity(ctx context.Context, once string) error {
 		return err
 	}
 	// The objects first: an entry that requires fs-verity must find it.
-	err = e.withSysroot(ctx, access{write: true, quiet: true}, func(s *deploy.Sysroot, _ progress.Func) error {
+	err = e.withSysroot(ctx, access{write: true, quiet: true}, func(s opened) error {
 		return s.RequireVerity(ctx)
 	})
 	if err != nil {
@@ -74,7 +72,7 @@ func (e *env) enableObjects(ctx context.Context) (stats repo.VerityStats, err er
 	if err != nil {
 		return stats, err
 	}
-	defer r.Close()
+	defer r.Close() //nolint:errcheck // only releases the lock
 	report, done := e.reporter(false)
 	defer done()
 	return r.EnableVerity(ctx, repo.VerityOptions{Progress: report})

@@ -1,10 +1,19 @@
 package erofs
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"io"
+)
 
-// emit writes the image.
+// write writes the image.
+func (p *plan) write(w io.Writer) error {
+	o := newOutput(w)
+	err := p.emit(o)
+	return cmp.Or(o.close(), err)
+}
+
 func (p *plan) emit(o *output) error {
-	o.buf = make([]byte, 0, pieceSize+64<<10)
 	p.emitSuper(o)
 	if err := p.emitInodes(o); err != nil {
 		return err
@@ -26,7 +35,7 @@ func (p *plan) emit(o *output) error {
 		return fmt.Errorf("internal error: image of %d bytes instead of %d", o.pos(), want)
 	}
 	o.flush(len(o.buf))
-	return o.err
+	return nil
 }
 
 func (p *plan) emitSuper(o *output) {

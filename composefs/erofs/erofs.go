@@ -41,8 +41,8 @@ type Options struct {
 	MaxVersion Version
 }
 
-// Write writes the canonical image of root to w, in large pieces and without
-// ever holding it. A hard link is an inode that stands under several names;
+// Write writes the canonical image of root to w, in large pieces, from another
+// goroutine, and without ever holding it. A hard link is an inode that stands under several names;
 // the first of them, depth first, decides its place. The Nlink of a directory
 // is not looked at, that of all else is written as it is.
 //
@@ -76,5 +76,5 @@ func write(w io.Writer, root *tree.Node, opts Options) error {
 	if err != nil {
 		return err
 	}
-	return p.emit(&output{w: w})
+	return p.write(w)
 }

@@ -202,7 +202,7 @@ func rebuild(root *tree.Node) *victim {
 	v := &victim{root: root}
 	v.p, _ = newPlan(root, Options{})
 	var b bytes.Buffer
-	_ = v.p.emit(&output{w: &b})
+	_ = v.p.write(&b)
 	v.img = b.Bytes()
 	return v
 }

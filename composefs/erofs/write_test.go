@@ -137,7 +137,7 @@ func TestSharedXattrsWhenAllHashesAreEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := p.emit(&output{w: &b}); err != nil {
+		if err := p.write(&b); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(b.Bytes(), image(t, root, Options{})) {

@@ -24,12 +24,6 @@ type OSRelease struct {
 	ImageVersion string
 }
 
-// EntryVersion is the version that a boot entry carries: the first of VersionID,
-// Version, ImageVersion and BuildID that is not empty.
-func (o OSRelease) EntryVersion() string {
-	return cmp.Or(o.VersionID, o.Version, o.ImageVersion, o.BuildID)
-}
-
 func readOSRelease(fsys fs.FS) (OSRelease, error) {
 	st, err := fs.Stat(fsys, osReleasePath)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -5,14 +5,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 destdir=${DESTDIR-}
+bin=${BIN:-bin} # where the programs are
 
 # put MODE DIRECTORY FILE... installs files in a directory below DESTDIR.
 put() {
     install -D -m "$1" -t "$destdir$2" -- "${@:3}"
 }
 
-put 755 /usr/bin bin/bootc
-install -D -m 755 bin/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
+put 755 /usr/bin "$bin"/bootc
+install -D -m 755 "$bin"/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
 put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer
 put 644 /usr/lib/systemd/system-preset systemd/*.preset
 put 755 /usr/lib/dracut/modules.d/51bootc initramfs/dracut/51bootc/module-setup.sh

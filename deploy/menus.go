@@ -1,0 +1,147 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/verity"
+)
+
+// menus are the deployments: those in the live menu can boot now, those in the
+// staged one after the next shutdown.
+type menus struct {
+	live   []bootloader.Entry
+	staged []bootloader.Entry // none without a marker that names the first of them
+	locked bool               // a shutdown leaves the staged menu alone
+}
+
+// menus reads both menus and the marker.
+func (s *Sysroot) menus() (menus, error) {
+	live, err := s.sys.Loader.Menu()
+	if err != nil {
+		return menus{}, fmt.Errorf("boot menu: %w", err)
+	}
+	staged, locked, err := s.staged()
+	return menus{live: live, staged: staged, locked: locked}, err
+}
+
+// staged reads the staged menu. One that the marker does not name is what a power
+// cut or a kill left, and is none.
+func (s *Sysroot) staged() (menu []bootloader.Entry, locked bool, err error) {
+	m, err := s.marker()
+	if err != nil || m.ID.IsZero() {
+		return nil, false, err
+	}
+	menu, err = s.sys.Loader.Staged()
+	if err != nil {
+		return nil, false, fmt.Errorf("staged boot menu: %w", err)
+	}
+	if len(menu) == 0 || menu[0].ID != m.ID {
+		return nil, false, nil
+	}
+	return menu, m.Locked, nil
+}
+
+// byID finds the entry of a deployment.
+func byID(menu []bootloader.Entry, id verity.Digest) (bootloader.Entry, bool) {
+	i := slices.IndexFunc(menu, func(e bootloader.Entry) bool { return e.ID == id })
+	if i < 0 {
+		return bootloader.Entry{}, false
+	}
+	return menu[i], true
+}
+
+// without is the menu without the entries of a deployment.
+func without(menu []bootloader.Entry, id verity.Digest) []bootloader.Entry {
+	return slices.DeleteFunc(slices.Clone(menu), func(e bootloader.Entry) bool { return e.ID == id })
+}
+
+// all are the deployments of both menus, each once, live ones first.
+func (m menus) all() []bootloader.Entry {
+	all := slices.Clone(m.live)
+	for _, e := range m.staged {
+		if _, ok := byID(all, e.ID); !ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// bootedEntry is the entry of the deployment that runs, from which others take the
+// kernel arguments of this machine.
+func (s *Sysroot) bootedEntry(m menus) (bootloader.Entry, error) {
+	if s.sys.Booted.ID.IsZero() {
+		return bootloader.Entry{}, ErrNotBooted
+	}
+	e, ok := byID(m.live, s.sys.Booted.ID)
+	if !ok {
+		return bootloader.Entry{}, fmt.Errorf("the boot menu has no entry of the deployment that runs, %s", s.sys.Booted.ID)
+	}
+	return e, nil
+}
+
+// rollback is the first deployment of the live menu that does not run.
+func (s *Sysroot) rollback(m menus) (bootloader.Entry, bool) {
+	others := without(m.live, s.sys.Booted.ID)
+	if s.sys.Booted.ID.IsZero() || len(others) == 0 {
+		return bootloader.Entry{}, false
+	}
+	return others[0], true
+}
+
+// rollbackQueued says whether another deployment boots next than the one that runs.
+func (s *Sysroot) rollbackQueued(m menus) bool {
+	return !s.sys.Booted.ID.IsZero() && len(m.live) > 0 && m.live[0].ID != s.sys.Booted.ID
+}
+
+// nextMenu is the menu in which first boots by default: behind it come the
+// deployment that runs, to fall back to, and the pinned ones. All others are given
+// up when it goes live.
+func (s *Sysroot) nextMenu(first, booted bootloader.Entry, m menus) []bootloader.Entry {
+	menu := append([]bootloader.Entry{first}, without([]bootloader.Entry{booted}, first.ID)...)
+	for _, e := range m.live {
+		if _, ok := byID(menu, e.ID); ok {
+			continue
+		}
+		if o, _ := s.origin(e.ID); o.pinned { // unknown is unpinned
+			menu = append(menu, e)
+		}
+	}
+	return menu
+}
+
+// setMenus replaces the menus. A nil live menu stays as it is; without a staged one
+// nothing is staged afterwards.
+//
+// The marker goes first: from then on nothing is staged, whatever stands in the
+// staged menu, which the live one passes through on its way. It comes back last.
+// Whatever the place of a power cut, the old or the new live menu boots.
+func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry, locked bool) error {
+	steps := []step{{"forget what was staged", s.doRemoveMarker}}
+	if live != nil {
+		steps = append(steps,
+			step{"prepare the boot menu", func(context.Context) error { return s.sys.Loader.Stage(live) }},
+			step{"replace the boot menu", func(context.Context) error { return s.sys.Loader.Commit() }})
+	}
+	if len(staged) > 0 {
+		steps = append(steps, s.stageMenuSteps(staged, locked)...)
+	} else if live == nil {
+		steps = append(steps, step{"drop the staged boot menu", func(context.Context) error { return s.sys.Loader.Discard() }})
+	}
+	return s.run(ctx, steps)
+}
+
+func (s *Sysroot) doRemoveMarker(context.Context) error { return s.removeMarker() }
+
+// stageMenuSteps make menu the staged one, in the place of an older one.
+func (s *Sysroot) stageMenuSteps(menu []bootloader.Entry, locked bool) []step {
+	return []step{
+		{"forget what was staged", s.doRemoveMarker},
+		{"stage the boot menu", func(context.Context) error { return s.sys.Loader.Stage(menu) }},
+		{"record what is staged", func(context.Context) error {
+			return s.writeMarker(marker{ID: menu[0].ID, Locked: locked})
+		}},
+	}
+}

@@ -1,0 +1,52 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/host"
+)
+
+// RollbackResult is what Rollback brought about.
+type RollbackResult struct {
+	Queued bool           // the rollback deployment boots next; else the booted one again
+	Next   host.BootEntry // what boots next
+}
+
+// Rollback makes the rollback deployment boot next or, if another one than that
+// which runs boots next already, the one that runs. What is staged is dropped.
+// Changes of /etc do not go along: each deployment has its own. The error is
+// ErrNoRollback if there is no other deployment.
+func (s *Sysroot) Rollback(ctx context.Context) (*RollbackResult, error) {
+	res, err := s.doRollback(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot roll back: %w", err)
+	}
+	return res, nil
+}
+
+func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
+	m, err := s.menus()
+	if err != nil {
+		return nil, err
+	}
+	booted, err := s.bootedEntry(m)
+	if err != nil {
+		return nil, err
+	}
+	next, ok := s.rollback(m)
+	if !ok {
+		return nil, ErrNoRollback
+	}
+	queue := !s.rollbackQueued(m)
+	if !queue {
+		next = booted
+	}
+	live := append([]bootloader.Entry{next}, without(m.live, next.ID)...)
+	if err := s.setMenus(ctx, live, nil, false); err != nil {
+		return nil, err
+	}
+	s.collectOrWarn(ctx)
+	return &RollbackResult{Queued: queue, Next: *s.bootEntry(next)}, nil
+}

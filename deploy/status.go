@@ -1,0 +1,113 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/host"
+)
+
+// Status says what there is. What is damaged is left out or lacks what cannot be
+// known of it, and a message of Progress says so. It reads no repository, so that
+// nothing that is done to one holds it up. UsrOverlay and ReadOnly are the caller's
+// to fill in.
+func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read the status: %w", err)
+	}
+	m := s.menusInPassing()
+	h := host.New()
+	if !s.sys.Booted.ID.IsZero() {
+		kind := host.BootcHost
+		h.Status.Type = &kind
+		e, ok := byID(m.live, s.sys.Booted.ID)
+		if !ok {
+			e = bootloader.Entry{ID: s.sys.Booted.ID, Root: s.sys.Booted}
+		}
+		h.Status.Booted = s.bootEntry(e)
+	}
+	if len(m.staged) > 0 {
+		h.Status.Staged = s.bootEntry(m.staged[0])
+		h.Status.Staged.DownloadOnly = m.locked
+	}
+	if h.Status.RollbackQueued = s.rollbackQueued(m); h.Status.RollbackQueued {
+		h.Spec.BootOrder = host.BootRollback
+	}
+	if e, ok := s.rollback(m); ok {
+		h.Status.Rollback = s.bootEntry(e)
+		for _, other := range without(without(m.live, s.sys.Booted.ID), e.ID) {
+			h.Status.OtherDeployments = append(h.Status.OtherDeployments, *s.bootEntry(other))
+		}
+	}
+	for _, e := range []*host.BootEntry{h.Status.Staged, h.Status.Booted} {
+		if h.Spec.Image == nil && e != nil && e.Image != nil {
+			ref := e.Image.Image
+			h.Spec.Image = &ref
+		}
+	}
+	return h, nil
+}
+
+// looks is how often the menus are read while another bootc replaces them.
+const looks = 10
+
+// menusInPassing reads the menus while others may replace them: then files vanish
+// between two looks, and the next one finds the new menu.
+func (s *Sysroot) menusInPassing() menus {
+	for look := 1; ; look++ {
+		m, err := s.menus()
+		if errors.Is(err, fs.ErrNotExist) && look < looks {
+			continue
+		}
+		if err != nil {
+			s.warn("%v", err)
+		}
+		return m
+	}
+}
+
+// bootEntry is a deployment as the status document has it.
+func (s *Sysroot) bootEntry(e bootloader.Entry) *host.BootEntry {
+	o, err := s.origin(e.ID)
+	if err != nil {
+		s.warn("%v", err)
+	}
+	bootType := o.bootType
+	if bootType == "" {
+		bootType = host.BLS
+		if e.UKI {
+			bootType = host.UKI
+		}
+	}
+	out := &host.BootEntry{
+		Pinned: o.pinned,
+		Composefs: &host.ComposefsStatus{
+			Verity:               e.ID.String(),
+			BootType:             string(bootType),
+			Bootloader:           string(s.sys.Loader.Kind()),
+			BootDigest:           optional(o.bootDigest),
+			MissingVerityAllowed: e.Root.Optional,
+		},
+	}
+	if !o.target.Ref.IsZero() {
+		out.Image = &host.ImageStatus{
+			Image:        o.target.reference(),
+			Version:      optional(o.version),
+			Timestamp:    o.timestamp,
+			ImageDigest:  o.manifest.String(),
+			Architecture: o.arch,
+		}
+	}
+	return out
+}
+
+// optional is nil for an empty text.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

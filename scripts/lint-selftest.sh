@@ -29,8 +29,17 @@ declare -A may=(
 	[composefs/treefs]='composefs/verity composefs/tree'
 	[osimage]='composefs/verity kargs kargs/kargsd'
 	[host]=''
-	[bootloader]='composefs/verity kargs'
 	[pull]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/mount composefs/oci selinux image layers'
+	[bootloader]='composefs/verity kargs bootloader/bls bootloader/grubcfg'
+	[bootloader/bls]=''
+	[bootloader/grubcfg]='composefs/verity kargs'
+	[sysroot]='composefs/verity kargs bootloader'
+	[deploy]='composefs/verity composefs/tree composefs/tree/scan composefs/treefs composefs/erofs composefs/repo composefs/mount composefs/oci selinux layers image pull etcmerge etcmerge/accounts kargs kargs/kargsd osimage host bootloader'
+	[install/config]=''
+	[install/plan]=''
+	[install/fat]=''
+	[install/disk]='install/plan'
+	[install]='composefs/verity composefs/repo image kargs osimage bootloader deploy install/config install/plan install/disk install/fat'
 )
 
 for dir in $(go list -f '{{.Dir}}' ./... | sed "s|^$root/||"); do

@@ -183,17 +183,20 @@ func TestTimeThatCannotBeWritten(t *testing.T) {
 func TestSignature(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		text string
-		want Signature
+		text, human string
+		want        Signature
 	}{
-		{`{"ostreeRemote":"fedora"}`, Signature{OstreeRemote, "fedora"}},
-		{`{"ostreeRemote":""}`, Signature{OstreeRemote, ""}},
-		{`"containerPolicy"`, Signature{ContainerPolicy, ""}},
-		{`"insecure"`, Signature{Insecure, ""}},
+		{`{"ostreeRemote":"fedora"}`, "ostree-remote:fedora", Signature{OstreeRemote, "fedora"}},
+		{`{"ostreeRemote":""}`, "ostree-remote:", Signature{OstreeRemote, ""}},
+		{`"containerPolicy"`, "container-policy", Signature{ContainerPolicy, ""}},
+		{`"insecure"`, "insecure", Signature{Insecure, ""}},
 	} {
 		var got Signature
 		if err := json.Unmarshal([]byte(c.text), &got); err != nil || got != c.want {
 			t.Errorf("%s: %v, %v", c.text, got, err)
+		}
+		if text := got.String(); text != c.human {
+			t.Errorf("%s: %s for humans", c.text, text)
 		}
 		if text, err := json.Marshal(got); err != nil || string(text) != c.text {
 			t.Errorf("%s: written as %s, %v", c.text, text, err)

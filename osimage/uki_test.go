@@ -103,6 +103,8 @@ func TestUKIErrors(t *testing.T) {
 		{"no initramfs", "missing section .initrd", buildUKI(t, ".linux=k")},
 		{"a long name", "section .uname has 65537 bytes", buildUKI(t, ".linux=k", ".initrd=i", ".uname="+strings.Repeat("x", maxText+1))},
 		{"cut off", "not a unified kernel image", buildUKI(t, ".linux=k", ".initrd="+strings.Repeat("x", 100_000))[:100_000]},
+		{"a claim", "section .initrd claims 4294967295 bytes", claim(buildUKI(t, ".linux=k", ".initrd=i"), ".initrd\x00")},
+		{"empty", "section .linux", buildUKI(t, ".linux=", ".initrd=i")},
 		{"text", "not a unified kernel image", []byte("#!/bin/sh\n")},
 	} {
 		_, err := Inspect(sealed(c.uki, nil), "amd64")
@@ -114,6 +116,13 @@ func TestUKIErrors(t *testing.T) {
 	if !errors.Is(err, ErrNotBootable) || !strings.Contains(err.Error(), "missing section .cmdline") {
 		t.Errorf("no command line: %v", err)
 	}
+}
+
+// claim gives the section a size that it does not have.
+func claim(uki []byte, section string) []byte {
+	i := bytes.Index(uki, []byte(section)) + 8
+	copy(uki[i:], "\xff\xff\xff\xff")
+	return uki
 }
 
 func FuzzUKI(f *testing.F) {

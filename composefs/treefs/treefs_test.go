@@ -181,6 +181,9 @@ func TestDevices(t *testing.T) {
 	if _, err := file.Read(make([]byte, 1)); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("reading a device: %v", err)
 	}
+	if st, err := file.Stat(); err != nil || st.Mode() != fs.ModeDevice|fs.ModeCharDevice|0o644 || file.Close() != nil {
+		t.Errorf("an open device: %v, %v", st, err)
+	}
 	if _, err := f.ReadFile("pipe"); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("reading a pipe: %v", err)
 	}
@@ -261,6 +264,13 @@ func TestErrorsNameTheFile(t *testing.T) {
 		if !errors.As(err, &pe) || pe.Path != "none" || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%v", err)
 		}
+	}
+	usr, err := f.Open("usr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := usr.Read(make([]byte, 1)); !errors.Is(err, unix.EISDIR) {
+		t.Errorf("reading a directory: %v", err)
 	}
 	if _, err := f.ReadLink("usr"); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("reading a directory as a link: %v", err)

@@ -21,9 +21,9 @@ type area struct {
 }
 
 // open opens the directory itself, not path, for work that stays below it.
-func (a area) open() (*os.Root, error) {
-	return os.OpenRoot("/proc/self/fd/" + strconv.Itoa(int(a.dir.Fd())))
-}
+func (a area) open() (*os.Root, error) { return os.OpenRoot(fdPath(a.dir)) }
+
+func fdPath(dir *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) }
 
 // sync makes all changes of the file system durable. FAT promises nothing for the
 // fsync of a directory, so the whole file system it is.

@@ -136,7 +136,7 @@ func testRoot(t *testing.T, name string, loopback bool, fstype string) {
 	if err := Trim(m.Root); err != nil {
 		t.Error(err)
 	}
-	if err := m.Seal(); err != nil {
+	if err := Seal(m.Root); err != nil {
 		t.Error(err)
 	}
 	if err := m.Close(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,14 +19,23 @@ type Mount struct {
 
 // Mount mounts the file system of the type fstype on the partition.
 func (p *Partition) Mount(fstype string) (*Mount, error) {
-	m, err := mount(p.Name(), fstype)
+	m, err := mount(p.Name(), fstype, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount %s: %w", p.Name(), err)
 	}
 	return m, nil
 }
 
-func mount(device, fstype string) (*Mount, error) {
+// Memory mounts an empty file system in memory that has room for size bytes.
+func Memory(size int64) (*Mount, error) {
+	m, err := mount("tmpfs", "tmpfs", map[string]string{"size": strconv.FormatInt(size, 10), "mode": "0700"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot mount a file system in memory: %w", err)
+	}
+	return m, nil
+}
+
+func mount(source, fstype string, options map[string]string) (*Mount, error) {
 	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
 	if errors.Is(err, unix.ENODEV) {
 		return nil, fmt.Errorf("the kernel does not know %s (modprobe %s)", fstype, fstype)
@@ -34,8 +44,13 @@ func mount(device, fstype string) (*Mount, error) {
 		return nil, fmt.Errorf("fsopen: %w", err)
 	}
 	defer unix.Close(fs) //nolint:errcheck // nothing is written through it
-	if err := unix.FsconfigSetString(fs, "source", device); err != nil {
+	if err := unix.FsconfigSetString(fs, "source", source); err != nil {
 		return nil, explain(fs, err)
+	}
+	for key, value := range options {
+		if err := unix.FsconfigSetString(fs, key, value); err != nil {
+			return nil, explain(fs, err)
+		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
 		return nil, explain(fs, err)
@@ -49,7 +64,7 @@ func mount(device, fstype string) (*Mount, error) {
 		unix.Close(fd) //nolint:errcheck // the first error counts
 		return nil, err
 	}
-	return &Mount{Root: os.NewFile(uintptr(root), device), fd: fd}, nil
+	return &Mount{Root: os.NewFile(uintptr(root), source), fd: fd}, nil
 }
 
 // explain adds what the kernel noted in the file system context to err.
@@ -74,13 +89,13 @@ func Trim(root *os.File) error {
 	return fmt.Errorf("cannot trim the file system: %w", errno)
 }
 
-// Seal makes everything durable and leaves the file system as if it were
-// unmounted: read-only, its journal empty.
-func (m *Mount) Seal() error {
-	if err := unix.Syncfs(int(m.Root.Fd())); err != nil {
+// Seal makes everything durable and leaves the file system with the root directory
+// root as if it were unmounted: read-only, its journal empty.
+func Seal(root *os.File) error {
+	if err := unix.Syncfs(int(root.Fd())); err != nil {
 		return fmt.Errorf("cannot sync the file system: %w", err)
 	}
-	fs, err := unix.Fspick(m.fd, "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
+	fs, err := unix.Fspick(int(root.Fd()), "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
 	if err == nil {
 		defer unix.Close(fs) //nolint:errcheck // nothing is written through it
 		if err = unix.FsconfigSetFlag(fs, "ro"); err == nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -177,7 +176,7 @@ func partDevice(dir string, n int) (number, name string, err error) {
 			continue
 		}
 		number, err = attribute(part, "dev")
-		return number, "/dev/" + strings.ReplaceAll(filepath.Base(part), "!", "/"), err
+		return number, deviceName(part), err
 	}
 	return "", "", errors.New("the kernel has no such partition")
 }

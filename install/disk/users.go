@@ -37,6 +37,11 @@ func sysfsOf(number string) (string, error) {
 	return dir, nil
 }
 
+// deviceName is the name of the device described in dir.
+func deviceName(dir string) string {
+	return "/dev/" + strings.ReplaceAll(filepath.Base(dir), "!", "/")
+}
+
 // parts are the directories of the partitions that the kernel knows of the disk
 // described in dir.
 func parts(dir string) ([]string, error) {

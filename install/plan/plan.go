@@ -32,9 +32,12 @@ const (
 	Root     Role = "root"
 )
 
+// TypeBIOSBoot is the type of the partition in which GRUB stands for machines
+// without UEFI.
+const TypeBIOSBoot = "21686148-6449-6E6F-744E-656564454649"
+
 // Types of partitions: https://uapi-group.org/specifications/specs/discoverable_partitions_specification/
 const (
-	typeBIOSBoot  = "21686148-6449-6E6F-744E-656564454649"
 	typeESP       = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 	typeRootAMD64 = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 	typeRootARM64 = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"
@@ -85,7 +88,7 @@ func layout(o Options) (*Plan, error) {
 	switch o.Arch {
 	case "amd64":
 		rootType = typeRootAMD64
-		add(BIOSBoot, typeBIOSBoot, biosBootSize)
+		add(BIOSBoot, TypeBIOSBoot, biosBootSize)
 	case "arm64":
 	default:
 		return nil, fmt.Errorf("no layout is known for the architecture %s", o.Arch)

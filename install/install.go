@@ -1,0 +1,258 @@
+// Package install makes a new host of an OS image: on an empty disk, or in file
+// systems that somebody else has made.
+//
+// docs/howto/install.md says how it is used, docs/reference/install-config.md what
+// images can say about their own installation.
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/install/config"
+	"github.com/bootc-go/bootc/install/disk"
+	"github.com/bootc-go/bootc/internal/progress"
+	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/osimage"
+)
+
+// What callers branch on.
+var (
+	// ErrNoFilesystem means that nobody said which file system the root gets.
+	ErrNoFilesystem = errors.New("no root file system specified")
+	// ErrHalfway means that the disk was changed but does not boot.
+	ErrHalfway = errors.New("the installation is incomplete")
+	// ErrNoLoader means that the image has no boot loader, or not the wanted one.
+	ErrNoLoader = errors.New("no boot loader in the image")
+)
+
+// Options say what is installed, and how, wherever it is installed.
+type Options struct {
+	Source image.Reference
+	Target deploy.Target  // what upgrades follow; with a zero Ref, Source
+	Config *config.Config // nil for that of the image, where the image is not what runs
+	Arch   string         // GOARCH
+
+	Loader         config.Bootloader // "" leaves it to the configuration and the image
+	Kargs          []kargs.Arg       // added to the others
+	KargDeletes    []string          // "key" for all of that key, "key=value" for that one
+	DisableSELinux bool
+	SSHKeys        []byte // authorized_keys of root; nil for none
+	CheckTarget    bool   // make sure that the target can be fetched from here
+
+	Image    image.Options // how to reach registries
+	Clock    func() time.Time
+	Progress progress.Func
+}
+
+// Result is what was installed.
+type Result struct {
+	ID     verity.Digest // of the deployment
+	Loader bootloader.Kind
+}
+
+// place is where a host comes to be: the physical root and what belongs to it.
+type place struct {
+	root     *os.File // its root directory
+	boot     *os.File // /boot in it
+	esp      *os.File // a directory for the ESP's files; nil if there is none
+	bios     *bootloader.BIOSDisk
+	rootUUID string // of the file system with /boot
+	bootPath string // where /boot is in it, for GRUB
+
+	args         kargs.Line // by which the initramfs finds the root
+	discoverable bool       // it could find it without
+}
+
+// installer is one installation.
+type installer struct {
+	Options
+	image *image.Image // manifest and configuration
+	kind  bootloader.Kind
+}
+
+// newInstaller checks what can be checked before anything is changed: the options,
+// and that the image is there and is for this machine.
+func newInstaller(ctx context.Context, o Options) (*installer, error) {
+	if o.Target.Ref.IsZero() {
+		o.Target.Ref = o.Source
+	}
+	if o.Config != nil {
+		if err := checkConfig(o.Config); err != nil {
+			return nil, err
+		}
+	}
+	img, err := image.Open(ctx, o.Source, o.Image)
+	if err != nil {
+		return nil, err
+	}
+	in := &installer{Options: o, image: img}
+	if err := img.Close(); err != nil {
+		return nil, err
+	}
+	return in, in.checkTarget(ctx)
+}
+
+// checkTarget makes sure that upgrades will find the image.
+func (in *installer) checkTarget(ctx context.Context) error {
+	if !in.CheckTarget {
+		return nil
+	}
+	img, err := image.Open(ctx, in.Target.Ref, in.Image)
+	if err != nil {
+		return fmt.Errorf("check that upgrades will be possible: %w", err)
+	}
+	return img.Close()
+}
+
+// checkConfig refuses what the configuration demands and this program cannot do.
+func checkConfig(c *config.Config) error {
+	if c.Stateroot != nil && *c.Stateroot != "default" {
+		return fmt.Errorf("the configuration asks for the stateroot %q: only \"default\" is supported", *c.Stateroot)
+	}
+	return nil
+}
+
+// say tells the user what is being done.
+func (in *installer) say(format string, args ...any) {
+	in.Progress.Report(progress.Event{Kind: progress.Message, Text: fmt.Sprintf(format, args...)})
+}
+
+// install pulls the image into the place and makes it boot.
+func (in *installer) install(ctx context.Context, p place) (*Result, error) {
+	run, err := disk.Memory(1 << 20) // nothing of the /run of this machine is meant
+	if err != nil {
+		return nil, err
+	}
+	defer run.Close() //nolint:errcheck // it was of use for a moment
+	s, err := deploy.Open(ctx, deploy.System{
+		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Clock: in.Clock, Progress: in.Progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	res, err := in.deploy(ctx, s, p)
+	if cerr := s.Close(); err == nil {
+		err = cerr
+	}
+	return res, err
+}
+
+func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*Result, error) {
+	in.say("pulling %s", in.Source)
+	pulled, err := s.Pull(ctx, deploy.Target{Ref: in.Source})
+	if err != nil {
+		return nil, err
+	}
+	if err := in.readConfig(pulled); err != nil {
+		return nil, err
+	}
+	if in.kind, err = in.chooseLoader(pulled.FS); err != nil {
+		return nil, err
+	}
+	if err := in.checkPlace(pulled, p); err != nil {
+		return nil, err
+	}
+	files := bootloader.Files{Boot: p.boot, ESP: p.esp}
+	loader, err := bootloader.New(in.kind, files)
+	if err != nil {
+		return nil, err
+	}
+	in.say("deploying %s", pulled.ID)
+	entry, err := s.Deploy(ctx, pulled, deploy.FirstOptions{
+		Loader: loader, Target: in.Target,
+		Kargs: func(ofImage kargs.Line) kargs.Line { return in.commandLine(p, ofImage) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := in.writeSSHKeys(p.root, pulled); err != nil {
+		return nil, err
+	}
+	if err := in.writeAleph(p.root, pulled); err != nil {
+		return nil, err
+	}
+	if err := in.installLoader(ctx, pulled.FS, files, p); err != nil {
+		return nil, err
+	}
+	return &Result{ID: entry.ID, Loader: in.kind}, nil
+}
+
+// readConfig reads the image's own configuration if that of its container was not
+// given.
+func (in *installer) readConfig(p *deploy.Pulled) error {
+	if in.Config != nil {
+		return nil
+	}
+	c, warnings, err := config.Load(p.FS, in.Arch)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		in.say("warning: %s", w)
+	}
+	in.Config = c
+	return checkConfig(c)
+}
+
+// checkPlace refuses an image that cannot boot from the place.
+func (in *installer) checkPlace(pulled *deploy.Pulled, p place) error {
+	if pulled.OS.Kernel.Type == osimage.UKI && len(in.Kargs)+len(in.KargDeletes) > 0 {
+		return errors.New("the image has a unified kernel image, whose kernel arguments cannot be changed")
+	}
+	switch {
+	case in.kind == bootloader.None:
+		return nil
+	case p.esp == nil && (in.kind != bootloader.GRUB || pulled.OS.Kernel.Type == osimage.UKI):
+		return fmt.Errorf("no EFI system partition for %s: mount one on boot/efi of the target", in.kind)
+	case p.esp == nil && p.bios == nil:
+		return errors.New("neither an EFI system partition, mounted on boot/efi of the target, nor a BIOS boot partition for GRUB")
+	}
+	return nil
+}
+
+func (in *installer) installLoader(ctx context.Context, fsys fs.FS, files bootloader.Files, p place) error {
+	if in.kind == bootloader.None {
+		return nil
+	}
+	in.say("installing the boot loader %s", in.kind)
+	o := bootloader.InstallOptions{
+		Kind: in.kind, Files: files, Image: fsys, Arch: in.Arch, RootUUID: p.rootUUID, BootPath: p.bootPath,
+		Run: func(ctx context.Context, name string, args ...string) error {
+			_, err := disk.Tool(ctx, "", name, args...)
+			return err
+		},
+	}
+	if in.kind == bootloader.GRUB {
+		o.BIOS = p.bios
+	}
+	return bootloader.Install(ctx, o)
+}
+
+// makeBoot makes the directory boot in root, if it is missing, and opens it.
+func makeBoot(root *os.File) (*os.File, error) {
+	err := unix.Mkdirat(int(root.Fd()), "boot", 0o755)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, fmt.Errorf("make /boot: %w", err)
+	}
+	return openDir(root, "boot")
+}
+
+// openDir opens the directory name in dir, which is no link.
+func openDir(dir *os.File, name string) (*os.File, error) {
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}

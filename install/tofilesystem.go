@@ -1,0 +1,301 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/install/config"
+	"github.com/bootc-go/bootc/install/disk"
+	"github.com/bootc-go/bootc/kargs"
+)
+
+// Replace says what becomes of what is in the file systems.
+type Replace string
+
+// The ways to replace.
+const (
+	ReplaceNothing   Replace = ""          // they must be empty
+	ReplaceAll       Replace = "wipe"      // all is removed, but for other mounts' content
+	ReplaceAlongside Replace = "alongside" // /boot and the ESP are emptied, the rest stays
+)
+
+// FilesystemOptions say where the host's file systems are, and how it finds them.
+type FilesystemOptions struct {
+	Path     string  // where the root is mounted, with /boot and the ESP in it
+	RootSpec *string // what root= says; "" for no root=, nil for the root's UUID
+	BootSpec *string // what boot= says, likewise
+	Replace  Replace
+
+	// Inherit is the command line of the system that runs, whose arguments for its
+	// root are taken over; nil if another one's root is the target.
+	Inherit kargs.Line
+
+	SkipFinalize bool // leave the file systems writable
+	Cleanup      bool // have the image's cleanup unit remove the old system's files
+}
+
+// ToFilesystem installs into file systems that are mounted.
+func ToFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result, error) {
+	res, err := toFilesystem(ctx, o, f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot install into %s: %w", f.Path, err)
+	}
+	return res, nil
+}
+
+func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result, error) {
+	t, err := openTarget(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	if f.Replace == ReplaceNothing {
+		if err := t.checkEmpty(); err != nil {
+			return nil, err
+		}
+	}
+	in, err := newInstaller(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.place(ctx, o.Config)
+	if err != nil {
+		return nil, err
+	}
+	res, err := in.fill(ctx, t, p)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w: files were changed, but the image does not boot", err, ErrHalfway)
+	}
+	return res, nil
+}
+
+// fill makes room and installs.
+func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, error) {
+	if err := t.makeRoom(); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.boot, err = makeBoot(t.root); err != nil {
+		return nil, err
+	}
+	defer p.boot.Close()
+	res, err := in.install(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if t.Cleanup {
+		if err := t.requestCleanup(); err != nil {
+			return nil, err
+		}
+	}
+	if t.SkipFinalize {
+		return res, unix.Syncfs(int(t.root.Fd()))
+	}
+	in.say("finishing the file systems")
+	return res, t.finalize()
+}
+
+// target is a root in which an installation goes, with what is mounted in it.
+type target struct {
+	FilesystemOptions
+	root    *os.File
+	mounted disk.Mounted
+	boot    *os.File // a file system of its own; nil if there is none
+	bootFS  disk.Mounted
+	esp     *os.File // nil if there is none
+	bios    *os.File // the disk with a BIOS boot partition, or nil
+}
+
+func openTarget(ctx context.Context, f FilesystemOptions) (*target, error) {
+	root, err := os.OpenFile(f.Path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{FilesystemOptions: f, root: root}
+	if err := t.examine(ctx); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *target) close() {
+	for _, f := range []*os.File{t.root, t.boot, t.esp, t.bios} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+func (t *target) examine(ctx context.Context) error {
+	if is, err := disk.IsMountPoint(t.root); err != nil || !is {
+		return errors.Join(err, errors.New("it is no mount point: mount the root file system there"))
+	}
+	var err error
+	if t.mounted, err = disk.Inspect(ctx, t.root); err != nil {
+		return err
+	}
+	if _, err := config.ParseFilesystem(t.mounted.Type); err != nil {
+		return err
+	}
+	if dir, err := openDir(t.root, "sysroot/composefs"); err == nil {
+		dir.Close()
+		return errors.New("a host of bootc runs from it already: 'bootc switch' makes it run another image")
+	}
+	if t.boot, err = t.openMount("boot"); err != nil {
+		return err
+	}
+	if t.boot != nil {
+		if t.bootFS, err = disk.Inspect(ctx, t.boot); err != nil {
+			return err
+		}
+	}
+	return t.findESP(ctx)
+}
+
+// openMount opens the directory name of the root if something is mounted there.
+func (t *target) openMount(name string) (*os.File, error) {
+	dir, err := openDir(t.root, name)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	is, err := disk.IsMountPoint(dir)
+	if err == nil && is {
+		return dir, nil
+	}
+	dir.Close()
+	return nil, err
+}
+
+// findESP takes the first FAT file system where ESPs are mounted.
+func (t *target) findESP(ctx context.Context) error {
+	for _, name := range []string{"boot/efi", "efi", "boot"} {
+		dir, err := t.openMount(name)
+		if err != nil {
+			return err
+		}
+		if dir == nil {
+			continue
+		}
+		m, err := disk.Inspect(ctx, dir)
+		if err == nil && m.Type == "vfat" {
+			t.esp = dir
+			return nil
+		}
+		dir.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place says how the host finds its file systems.
+func (t *target) place(ctx context.Context, c *config.Config) (place, error) {
+	p := place{root: t.root, esp: t.esp, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
+	if c == nil {
+		c = &config.Config{}
+	}
+	if t.boot != nil {
+		p.rootUUID, p.bootPath = t.bootFS.UUID, strings.TrimSuffix(t.bootFS.Subtree, "/")
+	}
+	var err error
+	if p.args, err = t.rootArgs(first(t.RootSpec, c.RootMountSpec)); err != nil {
+		return p, err
+	}
+	p.args = append(p.args, "rw")
+	p.args = append(p.args, t.bootArgs(first(t.BootSpec, c.BootMountSpec))...)
+	if !strings.HasPrefix(t.mounted.Source, "/dev/") {
+		return p, nil
+	}
+	file, part, err := disk.BIOSBoot(ctx, t.mounted.Source)
+	if err != nil || file == nil {
+		return p, err
+	}
+	t.bios = file
+	p.bios = &bootloader.BIOSDisk{Disk: file, FirstLBA: part.Start / 512, Sectors: part.Size / 512}
+	return p, nil
+}
+
+// first is the one of two that is given.
+func first(a, b *string) *string {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// rootArgs tell the initramfs where the root is.
+func (t *target) rootArgs(spec *string) (kargs.Line, error) {
+	switch {
+	case spec != nil && *spec == "":
+		return nil, nil
+	case spec != nil:
+		return kargs.Line{kargs.Arg("root=" + *spec)}, nil
+	}
+	if root, ok := t.Inherit.Last("root"); ok {
+		line := kargs.Line{kargs.Arg("root=" + root)}
+		for _, a := range t.Inherit {
+			if a.Key() == "rootflags" || strings.HasPrefix(a.Key(), "rd.") {
+				line = append(line, a)
+			}
+		}
+		return line, nil
+	}
+	if t.mounted.UUID == "" {
+		return nil, errors.New("the root file system has no UUID: say with --root-mount-spec how to find it")
+	}
+	line := kargs.Line{kargs.Arg("root=UUID=" + t.mounted.UUID)}
+	for o := range strings.SplitSeq(t.mounted.Options, ",") {
+		if subvol, ok := strings.CutPrefix(o, "subvol="); ok && t.mounted.Type == "btrfs" && subvol != "/" {
+			line = append(line, kargs.Arg("rootflags=subvol="+subvol))
+		}
+	}
+	return line, nil
+}
+
+// bootArgs have systemd mount a /boot that is a file system of its own.
+func (t *target) bootArgs(spec *string) kargs.Line {
+	source := ""
+	switch {
+	case spec != nil:
+		source = *spec
+	case t.boot != nil && t.bootFS.UUID != "":
+		source = "UUID=" + t.bootFS.UUID
+	}
+	if source == "" {
+		return nil
+	}
+	fstype := "auto"
+	if t.boot != nil {
+		fstype = t.bootFS.Type
+	}
+	return kargs.Line{
+		kargs.Arg("boot=" + source),
+		kargs.Arg("systemd.mount-extra=" + source + ":/boot:" + fstype + ":ro"),
+	}
+}
+
+// finalize leaves the file systems as if they were unmounted.
+func (t *target) finalize() error {
+	for _, dir := range slices.DeleteFunc([]*os.File{t.boot, t.root}, func(f *os.File) bool { return f == nil }) {
+		if err := disk.Trim(dir); err != nil {
+			return err
+		}
+		if err := disk.Seal(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -73,10 +73,13 @@ func (e *env) app() *cli.App {
 		HideVersion:     true,
 		Flags:           []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"V"}, Usage: "print the version"}},
 		HideHelpCommand: true,
-		Reader:          e.stdin,
-		Writer:          e.stdout,
-		ErrWriter:       e.stderr,
+		// A comma is a part of the value of a flag that can be repeated.
+		DisableSliceFlagSeparator: true,
+		Reader:                    e.stdin,
+		Writer:                    e.stdout,
+		ErrWriter:                 e.stderr,
 		Commands: []*cli.Command{
+			e.installCommand(),
 			e.statusCommand(),
 			e.upgradeCommand(),
 			e.switchCommand(),

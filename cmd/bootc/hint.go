@@ -10,6 +10,8 @@ import (
 	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/etcmerge"
 	"github.com/bootc-go/bootc/image"
+	"github.com/bootc-go/bootc/install"
+	"github.com/bootc-go/bootc/install/disk"
 	"github.com/bootc-go/bootc/osimage"
 	"github.com/bootc-go/bootc/sysroot"
 )
@@ -23,6 +25,10 @@ var hints = []struct {
 	err  error
 	hint string
 }{
+	{install.ErrHalfway, "when the cause is mended, repeat it with --wipe, or with --replace=wipe for file systems"},
+	{install.ErrNoFilesystem, "say --filesystem ext4, xfs or btrfs; images say it in /usr/lib/bootc/install, see 'bootc install print-configuration'"},
+	{disk.ErrNotEmpty, "--wipe replaces all that is on a disk, --replace=wipe what is in file systems"},
+	{disk.ErrInUse, "unmount it, or choose another one"},
 	{image.ErrUnauthorized, "put credentials into /etc/ostree/auth.json, or log in with podman or skopeo"},
 	{image.ErrNotFound, "check the spelling of the reference, and that the image is there"},
 	{image.ErrUnreachable, "check the network and the name of the registry; what was fetched is kept for the next try"},

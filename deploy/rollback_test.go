@@ -1,0 +1,215 @@
+package deploy
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/bootc-go/bootc/composefs/verity"
+)
+
+func (m *machine) rollback() (res *RollbackResult, err error) {
+	m.t.Helper()
+	err = m.with(func(s *Sysroot) (err error) {
+		res, err = s.Rollback(m.t.Context())
+		return err
+	})
+	return res, err
+}
+
+func (m *machine) mustRollback(queued bool) {
+	m.t.Helper()
+	res, err := m.rollback()
+	m.must(err)
+	if res.Queued != queued {
+		m.t.Errorf("rollback %+v: queued should be %t", res, queued)
+	}
+}
+
+func (m *machine) delete(id verity.Digest) error {
+	return m.with(func(s *Sysroot) error { return s.Delete(m.t.Context(), id) })
+}
+
+func (m *machine) pin(id verity.Digest, pinned bool) error {
+	return m.with(func(s *Sysroot) error { return s.Pin(m.t.Context(), id, pinned) })
+}
+
+// twoDeployments runs 2 and can roll back to 1.
+func twoDeployments(t *testing.T) *machine {
+	m, _ := fakeMachine(t, v("1"))
+	m.push(osVersion{version: "2", kernel: "another"})
+	m.mustUpgrade()
+	m.reboot()
+	return m
+}
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.writeEtc("hostname", "of 2\n")
+	m.mustRollback(true)
+	m.wantPicture("booted 2 | rollback 1 | queued")
+	m.mustRollback(false)
+	m.wantPicture("booted 2 | rollback 1")
+	m.mustRollback(true)
+	m.reboot()
+	m.wantPicture("booted 1 | rollback 2")
+	if got := m.readEtc("hostname"); got != "localhost\n" {
+		t.Errorf("/etc of 1 was changed: %q", got)
+	}
+	m.mustRollback(true)
+	m.reboot()
+	m.wantPicture("booted 2 | rollback 1")
+	if got := m.readEtc("hostname"); got != "of 2\n" {
+		t.Errorf("/etc of 2 was changed: %q", got)
+	}
+	m.gcIsNoOp()
+}
+
+func TestRollbackAlone(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	if _, err := m.rollback(); !errors.Is(err, ErrNoRollback) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRollbackDropsStaged, and what only it needed is collected.
+func TestRollbackDropsStaged(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.push(osVersion{version: "3", kernel: "third"})
+	m.mustUpgrade()
+	m.wantPicture("staged 3 | booted 2 | rollback 1")
+	m.mustRollback(true)
+	m.wantPicture("booted 2 | rollback 1 | queued")
+	m.gcIsNoOp()
+	if n := m.tags(); n != 2 {
+		t.Errorf("%d tags", n)
+	}
+	m.reboot()
+	m.wantPicture("booted 1 | rollback 2")
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 3 | rollback 1")
+	m.gcIsNoOp()
+}
+
+// TestThreeDeployments rolls back where a pinned one is the third, and upgrades from
+// whichever runs.
+func TestThreeDeployments(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.must(m.pin(m.id("1"), true))
+	m.push(osVersion{version: "3", kernel: "third"})
+	m.mustUpgrade()
+	m.wantPicture("staged 3 | booted 2 | rollback 1*")
+	m.reboot()
+	m.wantPicture("booted 3 | rollback 2 | other 1*")
+	m.mustRollback(true)
+	m.wantPicture("booted 3 | rollback 2 | other 1* | queued")
+	m.mustRollback(false)
+	m.wantPicture("booted 3 | rollback 2 | other 1*")
+	m.mustRollback(true)
+	m.reboot()
+	m.wantPicture("booted 2 | rollback 3 | other 1*")
+	m.push(v("4"))
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 4 | rollback 2 | other 1*")
+	m.must(m.pin(m.id("1"), false))
+	m.push(v("5"))
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 5 | rollback 4")
+	m.gcIsNoOp()
+	m.fsck()
+}
+
+// TestMenuChosenByHand boots the second entry without any rollback being queued: the
+// first one still boots next, which is what queued means.
+func TestMenuChosenByHand(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	menu, err := m.loader.Menu()
+	m.must(err)
+	m.bootEntry(menu[1])
+	m.wantPicture("booted 1 | rollback 2 | queued")
+	m.mustRollback(false)
+	m.wantPicture("booted 1 | rollback 2")
+	m.push(v("3"))
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 3 | rollback 1")
+}
+
+// TestPinStaged: what is pinned or unpinned while something is staged counts for the
+// menu that comes.
+func TestPinStaged(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.push(v("3"))
+	m.mustUpgrade()
+	one := m.id("1")
+	m.must(m.pin(one, true))
+	m.must(m.pin(one, false))
+	m.must(m.pin(one, true))
+	m.must(m.pin(m.id("3"), true))
+	m.reboot()
+	m.wantPicture("booted 3* | rollback 2 | other 1*")
+	if err := m.pin(verity.Sum(verity.SHA512, nil), true); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown id: %v", err)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	if err := m.delete(m.booted.ID); !errors.Is(err, ErrBooted) || err.Error() != "cannot delete currently booted deployment" {
+		t.Errorf("booted: %v", err)
+	}
+	if err := m.delete(verity.Sum(verity.SHA512, nil)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("unknown: %v", err)
+	}
+	m.push(osVersion{version: "3", kernel: "third"})
+	m.mustUpgrade()
+	m.must(m.delete(m.id("1"))) // does not unstage
+	m.wantPicture("staged 3 | booted 2")
+	m.gcIsNoOp()
+	m.must(m.delete(m.id("3")))
+	m.wantPicture("booted 2")
+	m.gcIsNoOp()
+	if n := m.tags(); n != 1 {
+		t.Errorf("%d tags", n)
+	}
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 3 | rollback 2")
+}
+
+// TestDeleteQueued un-queues.
+func TestDeleteQueued(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.mustRollback(true)
+	m.must(m.delete(m.id("1")))
+	m.wantPicture("booted 2")
+	m.reboot()
+	m.wantPicture("booted 2")
+	m.gcIsNoOp()
+}
+
+// TestSharedKernelSurvives the deployment that brought it.
+func TestSharedKernelSurvives(t *testing.T) {
+	t.Parallel()
+	m, fake := fakeMachine(t, v("1"))
+	for _, version := range []string{"2", "3", "4"} {
+		m.push(v(version))
+		m.mustUpgrade()
+		m.reboot()
+	}
+	m.wantPicture("booted 4 | rollback 3")
+	if got := fake.Kernels(); len(got) != 1 {
+		t.Errorf("kernels: %v", got)
+	}
+	m.gcIsNoOp()
+}

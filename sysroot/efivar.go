@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bootc-go/bootc/bootloader"
 )
 
@@ -53,6 +55,29 @@ func parseVariable(raw []byte) (string, error) {
 		text = append(text, c)
 	}
 	return string(utf16.Decode(text)), nil
+}
+
+// findLoader finds out which boot loader started the host. systemd-boot always
+// says its name; but a kernel for real-time work may not read it, and then the
+// place of the boot entries tells.
+func (h *Host) findLoader() error {
+	info, err := loaderVariable(h.root, loaderInfo)
+	if err != nil {
+		return err
+	}
+	h.Kind = loaderKind(info)
+	if info == "" && hasEntries(h.Files.ESP) && !hasEntries(h.Files.Boot) {
+		h.Kind = bootloader.Systemd
+	}
+	if h.Kind != bootloader.GRUB && h.Files.ESP == nil {
+		return errNoESP
+	}
+	return nil
+}
+
+func hasEntries(dir *os.File) bool {
+	var st unix.Stat_t
+	return dir != nil && unix.Fstatat(int(dir.Fd()), "loader/entries", &st, 0) == nil
 }
 
 // loaderKind is the boot loader that calls itself info. GRUB says nothing, or

@@ -2,6 +2,8 @@ package sysroot
 
 import (
 	"encoding/binary"
+	"os"
+	"path/filepath"
 	"testing"
 	"unicode/utf16"
 
@@ -61,4 +63,33 @@ func FuzzVariable(f *testing.F) {
 			t.Errorf("%q: %q, then %q, %v", raw, text, again, err)
 		}
 	})
+}
+
+// A kernel that reads no EFI variables: GRUB is silent anyway, so the place of the
+// boot entries tells.
+func TestLoaderKindWithoutVariables(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		dirs []string
+		want bootloader.Kind
+	}{
+		"systemd-boot": {[]string{"efi/loader/entries"}, bootloader.Systemd},
+		"GRUB":         {[]string{"sysroot/boot/loader/entries"}, bootloader.GRUB},
+		"both":         {[]string{"efi/loader/entries", "sysroot/boot/loader/entries"}, bootloader.GRUB},
+		"neither":      {nil, bootloader.GRUB},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			h.mounted(t, "/efi", "vfat")
+			for _, dir := range append(tt.dirs, efivars) {
+				if err := os.MkdirAll(filepath.Join(h.dir, dir), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := h.open(t, false).Kind; got != tt.want {
+				t.Error(got)
+			}
+		})
+	}
 }

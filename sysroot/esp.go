@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/bootc-go/bootc/bootloader"
 )
 
 // espOptions are those with which an EFI system partition is mounted: no
@@ -20,48 +18,47 @@ var espPlaces = []string{"/efi", "/boot/efi", "/boot"}
 
 var errNoESP = errors.New("no EFI system partition: neither the boot loader names one, nor has the disk of the root file system one, nor is one mounted at /efi, /boot/efi or /boot")
 
-// openLoader finds out which boot loader started the host and opens its
-// partition. GRUB can do without, unless it starts UKIs.
-func (h *Host) openLoader(write bool) error {
-	info, err := loaderVariable(h.root, loaderInfo)
-	if err != nil {
-		return err
-	}
-	h.Kind = loaderKind(info)
+// openESP opens the EFI system partition where it is mounted, or else mounts it.
+// There may be none: GRUB can do without, unless it starts UKIs.
+func (h *Host) openESP(write bool) error {
 	if !exists(filepath.Join(h.root, "sys/firmware/efi")) {
 		return nil
 	}
-	v, err := h.openESP(write)
-	if errors.Is(err, errNoESP) && h.Kind == bootloader.GRUB {
+	dev, found, err := h.findESP()
+	if err != nil {
+		return fmt.Errorf("find the EFI system partition: %w", err)
+	}
+	m, mounted := h.mountedESP(dev, found)
+	var v *view
+	switch {
+	case mounted:
+		dev.Major, dev.Minor = m.Major, m.Minor
+		v, err = h.reuse(m, write)
+	case found:
+		v, err = mountView(dev.Path, "vfat", espOptions, write)
+	default:
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	h.views = append(h.views, v)
-	h.Files.ESP = v.dir
+	h.Files.ESP, h.esp = v.dir, [2]uint32{dev.Major, dev.Minor}
 	return nil
 }
 
-// openESP opens the EFI system partition where it is mounted, or else mounts
-// it.
-func (h *Host) openESP(write bool) (*view, error) {
-	dev, found, err := h.findESP()
-	if err != nil {
-		return nil, fmt.Errorf("find the EFI system partition: %w", err)
-	}
+// mountedESP is where the partition is mounted. If it was not found, because the
+// disk has no GUID partition table, what is mounted where it belongs is it.
+func (h *Host) mountedESP(dev device, found bool) (mountPoint, bool) {
 	if found {
-		if m, mounted := h.table.of(dev.Major, dev.Minor); mounted {
-			return h.reuse(m, write)
-		}
-		return mountView(dev.Path, "vfat", espOptions, write)
+		return h.table.of(dev.Major, dev.Minor)
 	}
 	for _, place := range espPlaces {
-		if m, mounted := h.table.at(place); mounted && m.FSType == "vfat" {
-			return h.reuse(m, write)
+		if m, ok := h.table.at(place); ok && m.FSType == "vfat" {
+			return m, true
 		}
 	}
-	return nil, errNoESP
+	return mountPoint{}, false
 }
 
 // reuse makes a view of what is mounted already.

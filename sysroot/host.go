@@ -42,6 +42,7 @@ type Host struct {
 
 	root  string
 	table mountTable
+	esp   [2]uint32 // number of the device; 0:0 if there is none
 	files []*os.File
 	views []*view
 }
@@ -110,12 +111,7 @@ func mayMount() error {
 // deployment, after a soft reboot too, which leaves the kernel's command line as
 // it was; that says only whether fs-verity is demanded.
 func (h *Host) findBooted() error {
-	f, err := os.Open(filepath.Join(h.root, "proc/self/mountinfo"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if h.table, err = parseMountInfo(f); err != nil {
+	if err := h.readTable(); err != nil {
 		return err
 	}
 	root, _ := h.table.at("/")
@@ -132,6 +128,16 @@ func (h *Host) findBooted() error {
 		h.Booted.Optional = booted.Optional
 	}
 	return nil
+}
+
+func (h *Host) readTable() error {
+	f, err := os.Open(filepath.Join(h.root, "proc/self/mountinfo"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h.table, err = parseMountInfo(f)
+	return err
 }
 
 // parseSource reads the id out of the source that the initramfs gives the root
@@ -171,10 +177,32 @@ func (h *Host) open(write bool) error {
 		return err
 	}
 	h.files = append(h.files, h.Run)
+	if err := h.mountAutomounts(); err != nil {
+		return err
+	}
+	if err := h.openESP(write); err != nil {
+		return err
+	}
 	if err := h.openBoot(write); err != nil {
 		return err
 	}
-	return h.openLoader(write)
+	return h.findLoader()
+}
+
+// mountAutomounts has systemd mount what it mounts when somebody comes along, so
+// that the table shows it.
+func (h *Host) mountAutomounts() error {
+	for _, place := range espPlaces {
+		if m, _ := h.table.at(place); m.FSType != "autofs" {
+			continue
+		}
+		dir, err := os.Open(filepath.Join(h.root, place))
+		if err != nil {
+			return fmt.Errorf("automount: %w", err)
+		}
+		dir.Close()
+	}
+	return h.readTable()
 }
 
 // clone makes a view of the directory name of the host, which ends with it.
@@ -200,11 +228,11 @@ func (h *Host) superblockReadOnly(v *view, write bool) (bool, error) {
 	return v.readOnly()
 }
 
-// openBoot opens the file system that is mounted at /boot, if it is not the
-// loader's, or else the directory boot of the physical root.
+// openBoot opens the file system that is mounted at /boot, if it is not the EFI
+// system partition, or else the directory boot of the physical root.
 func (h *Host) openBoot(write bool) error {
 	m, ok := h.table.at("/boot")
-	if ok && m.FSType != "vfat" && m.FSType != "autofs" {
+	if ok && m.device() != h.esp {
 		v, err := h.clone("boot", write)
 		if err == nil && write {
 			err = v.makeWritable()

@@ -154,6 +154,7 @@ func TestOpenForWriting(t *testing.T) {
 		"BIOS":                       {boot: "sysroot/boot"},
 		"BIOS, /boot apart":          {mounts: [][2]string{{"/boot", "ext4"}}, boot: "boot"},
 		"GRUB":                       {loader: "GRUB 2.12", mounts: [][2]string{{"/boot/efi", "vfat"}}, boot: "sysroot/boot", esp: "boot/efi"},
+		"GRUB, /boot is vfat":        {loader: "GRUB 2.12", mounts: [][2]string{{"/boot", "vfat"}, {"/boot/efi", "vfat"}}, boot: "boot", esp: "boot/efi"},
 		"GRUB, /boot apart":          {loader: "GRUB 2.12", mounts: [][2]string{{"/boot", "ext4"}, {"/boot/efi", "vfat"}}, boot: "boot", esp: "boot/efi"},
 		"GRUB without an ESP":        {loader: "GRUB 2.12", boot: "sysroot/boot"},
 		"systemd-boot":               {loader: "systemd-boot 257", mounts: [][2]string{{"/efi", "vfat"}}, boot: "sysroot/boot", esp: "efi"},

@@ -19,6 +19,8 @@ type mountPoint struct {
 	Source       string // "/dev/vda2", "composefs:<id>"
 }
 
+func (m mountPoint) device() [2]uint32 { return [2]uint32{m.Major, m.Minor} }
+
 // mountTable lists mounts in the order in which the kernel does: of two at one
 // path the later one is seen.
 type mountTable []mountPoint

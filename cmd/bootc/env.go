@@ -62,7 +62,7 @@ func (e *env) exit(ctx context.Context, err error) int {
 
 // oneLine is the text of err, which nobody can break into lines of his own.
 func oneLine(err error) string {
-	return printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+	return printable(strings.NewReplacer(":\n", ": ", "\n", "; ").Replace(err.Error()))
 }
 
 func (e *env) app() *cli.App {

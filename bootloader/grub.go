@@ -25,7 +25,7 @@ type grubPlatform struct {
 func grubModules(firmware ...string) []string {
 	return append([]string{
 		"part_gpt", "part_msdos", "ext2", "xfs", "btrfs", "fat",
-		"search", "search_fs_uuid", "normal", "configfile", "regexp", "test", "loadenv",
+		"search", "search_fs_uuid", "normal", "configfile", "test", "loadenv",
 		"linux", "chain", "gzio", "all_video", "serial", "terminal",
 		"echo", "ls", "cat", "sleep", "reboot", "halt",
 	}, firmware...)

@@ -6,7 +6,6 @@ package grubcfg
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/bootc-go/bootc/kargs"
@@ -20,7 +19,8 @@ type Entry struct {
 	UKI           string // path on the ESP
 }
 
-// Menu writes the entries. The file expects $bootdir and $esp as [Main] sets them.
+// Menu writes the entries. The file expects $bootdir as [Main] sets it, and $esp as
+// [Embedded] does.
 func Menu(entries []Entry) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# bootc writes this file together with the entries beside it.\n")
@@ -48,16 +48,15 @@ func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + 
 
 // argument is the word that makes GRUB's command linux hand a to the kernel. GRUB puts
 // double quotes around a word with a blank in it, which is where the kernel wants
-// them, and a backslash before a quote or backslash in it (but not before \x2d and the
-// like), which the kernel does not take away.
+// them, and a backslash before a quote or backslash in it, which the kernel does not
+// take away.
 func argument(a kargs.Arg) (string, error) {
 	word := a.Key()
 	if value, ok := a.Value(); ok {
 		word += "=" + value
 	}
-	rest := regexp.MustCompile(`\\x[0-9a-fA-F]{2}`).ReplaceAllString(word, "")
-	if i := strings.IndexFunc(rest, unfit); i >= 0 {
-		return "", fmt.Errorf("GRUB cannot give the kernel the argument %s: it has %q in it", a, rest[i])
+	if i := strings.IndexFunc(word, unfit); i >= 0 {
+		return "", fmt.Errorf("GRUB cannot give the kernel the argument %s: it has %q in it", a, word[i])
 	}
 	return word, nil
 }
@@ -73,11 +72,6 @@ set default=0
 set timeout=5
 set bootdir=%s
 export bootdir
-if [ "$grub_platform" = efi ]; then
-	# Unified kernel images are on the ESP that GRUB was started from.
-	regexp --set=1:esp '^(\([^)]*\))' "$cmdpath"
-	export esp
-fi
 source "$bootdir/loader/entries/grub.cfg"
 if [ -f "$bootdir/grub/custom.cfg" ]; then
 	source "$bootdir/grub/custom.cfg"
@@ -86,9 +80,13 @@ fi
 }
 
 // Embedded writes what GRUB starts with: it finds the file system of /boot by its UUID
-// and goes on with the file of [Main].
+// and goes on with the file of [Main]. Until then $root is the device that firmware
+// read GRUB from, with UEFI the ESP, where unified kernel images are; $cmdpath, which
+// would tell as well, is not in every GRUB.
 func Embedded(uuid, bootPath string) []byte {
-	return fmt.Appendf(nil, `search --no-floppy --fs-uuid --set=root %s
+	return fmt.Appendf(nil, `set esp="($root)"
+export esp
+search --no-floppy --fs-uuid --set=root %s
 set prefix="($root)"%s
 configfile "$prefix/grub.cfg"
 `, Quote(uuid), Quote(bootPath+"/grub"))

@@ -26,7 +26,7 @@ func TestMenu(t *testing.T) {
 		{
 			ID: "bootc_debian-13-1", Title: "Debian's $best { 13; `x` \\",
 			Linux: "/bootc_composefs-00/vmlinuz", Initrd: "/bootc_composefs-00/initrd",
-			Options: kargs.Parse(`quiet foo="a b" "bar=c d" x=$y;{}&| luks=\x2dz`),
+			Options: kargs.Parse(`quiet foo="a b" "bar=c d" x=$y;{}&|`),
 		},
 		{ID: "bootc_debian-12-0", Title: "UKI", UKI: "/EFI/Linux/bootc/x.efi"},
 	})
@@ -35,7 +35,7 @@ func TestMenu(t *testing.T) {
 	}
 	want := `# bootc writes this file together with the entries beside it.
 menuentry 'Debian'\''s $best { 13; ` + "`x`" + ` \' --id 'bootc_debian-13-1' {
-	linux "$bootdir"'/bootc_composefs-00/vmlinuz' 'quiet' 'foo=a b' 'bar=c d' 'x=$y;{}&|' 'luks=\x2dz'
+	linux "$bootdir"'/bootc_composefs-00/vmlinuz' 'quiet' 'foo=a b' 'bar=c d' 'x=$y;{}&|'
 	initrd "$bootdir"'/bootc_composefs-00/initrd'
 }
 menuentry 'UKI' --id 'bootc_debian-12-0' {
@@ -51,7 +51,7 @@ menuentry 'UKI' --id 'bootc_debian-12-0' {
 // What GRUB would alter is refused, with its name.
 func TestMenuRefuses(t *testing.T) {
 	t.Parallel()
-	for _, arg := range []string{`a=it's`, `a=b\c`, `a=b\xz0`, `a=x"y"z`, "a=\"b\tc\""} {
+	for _, arg := range []string{`a=it's`, `a=b\c`, `a=b\x2dc`, `a=x"y"z`, "a=\"b\tc\""} {
 		_, err := Menu([]Entry{{Options: kargs.Parse(arg)}})
 		if err == nil || !strings.Contains(err.Error(), arg) {
 			t.Errorf("%s: %v", arg, err)

@@ -124,7 +124,7 @@ func (s *Sysroot) repository(ctx context.Context) (*repo.Repo, error) {
 	if s.repo != nil {
 		return s.repo, nil
 	}
-	r, err := repo.Open(ctx, fdPath(s.sys.Root)+"/"+repoDir, repo.OpenOptions{NoLock: s.readOnly})
+	r, err := repo.Open(ctx, fdPath(s.sys.Root)+"/"+repoDir, repo.OpenOptions{NoLock: s.readOnly, Wait: s.sys.Wait})
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func (e *env) openRepo(c *cli.Context, o repo.OpenOptions) (*repo.Repo, error) {
 	if _, err := erofsFlag(c, 1); err != nil {
 		return nil, err
 	}
-	o.RequireVerity, o.NoUpgrade = c.Bool("require-verity"), c.Bool("no-upgrade")
+	o.RequireVerity, o.NoUpgrade, o.Wait = c.Bool("require-verity"), c.Bool("no-upgrade"), e.waiting
 	r, err := repo.Open(c.Context, path, o)
 	if err != nil {
 		return nil, err

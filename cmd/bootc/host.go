@@ -56,7 +56,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Image:  image.Options{Root: e.root, UserAgent: userAgent(), Progress: report},
 		Arch:   runtime.GOARCH, Clock: time.Now, Progress: report,
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
-		Wait:      func() { fmt.Fprintln(e.stderr, "bootc: waiting for another bootc …") },
+		Wait:      e.waiting,
 	})
 	if err != nil {
 		return err
@@ -64,6 +64,9 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return fn(opened{s, h, report})
 }
+
+// waiting tells why nothing happens for a while.
+func (e *env) waiting() { fmt.Fprintln(e.stderr, "bootc: waiting for another bootc …") }
 
 // status is the document of the host.
 func (e *env) status(ctx context.Context) (doc *host.Host, err error) {

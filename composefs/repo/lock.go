@@ -17,6 +17,7 @@ const lockPollMax = 20 * time.Millisecond
 // lock takes the lock, LOCK_SH or LOCK_EX, when others let go of it. It polls:
 // a thread that sleeps in flock(2) cannot be told that ctx has ended.
 func (r *Repo) lock(ctx context.Context, how int) error {
+	tell := r.wait
 	for wait := time.Millisecond; ; wait = min(2*wait, lockPollMax) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("wait for the lock: %w", err)
@@ -29,6 +30,10 @@ func (r *Repo) lock(ctx context.Context, how int) error {
 			continue
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return fmt.Errorf("lock: %w", err)
+		}
+		if tell != nil {
+			tell()
+			tell = nil
 		}
 		select {
 		case <-ctx.Done():

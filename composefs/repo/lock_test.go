@@ -100,8 +100,12 @@ func TestOpenCanBeInterrupted(t *testing.T) {
 	err := r.exclusively(t.Context(), func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		defer cancel()
-		_, err := Open(ctx, r.Path(), OpenOptions{})
+		told := 0
+		_, err := Open(ctx, r.Path(), OpenOptions{Wait: func() { told++ }})
 		wantError(t, err, context.DeadlineExceeded)
+		if told != 1 {
+			t.Errorf("told %d times that it waits", told)
+		}
 		_, _, err = Init(ctx, r.Path(), Config{Insecure: true})
 		wantError(t, err, context.DeadlineExceeded)
 		return nil

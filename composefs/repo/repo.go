@@ -23,6 +23,9 @@ type OpenOptions struct {
 	// passing: what no ref reaches may go at any time. It implies ReadOnly.
 	NoLock bool
 
+	// Wait, if set, is called when somebody else's lock has to be waited for.
+	Wait func()
+
 	// Damaged opens a repository whose meta.json is missing or damaged, for
 	// reading only, by what its objects look like: for Fsck.
 	Damaged bool
@@ -41,6 +44,7 @@ type Repo struct {
 	metaError error  // what is wrong with meta.json, if the repository was opened all the same
 	kernel    kernel
 	barrier   barrier
+	wait      func() // see OpenOptions.Wait
 
 	objectsOnce sync.Once
 	objectsDir  *os.File
@@ -60,6 +64,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Repo, error) {
 func open(ctx context.Context, path string, o OpenOptions, k kernel) (*Repo, error) {
 	r, err := openDirectory(path, k)
 	if err == nil {
+		r.wait = o.Wait
 		if !o.NoLock {
 			err = r.lock(ctx, unix.LOCK_SH)
 		}

@@ -160,7 +160,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	if in.kind, err = in.chooseLoader(pulled.FS); err != nil {
 		return nil, err
 	}
-	if err := in.checkPlace(pulled, p); err != nil {
+	if err := in.checkImage(pulled, p); err != nil {
 		return nil, err
 	}
 	files := bootloader.Files{Boot: p.boot, ESP: p.esp}
@@ -205,18 +205,29 @@ func (in *installer) readConfig(p *deploy.Pulled) error {
 	return checkConfig(c)
 }
 
-// checkPlace refuses an image that cannot boot from the place.
-func (in *installer) checkPlace(pulled *deploy.Pulled, p place) error {
-	if pulled.OS.Kernel.Type == osimage.UKI && len(in.Kargs)+len(in.KargDeletes) > 0 {
+// checkImage refuses an image that cannot boot from the place.
+func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
+	uki := pulled.OS.Kernel.Type == osimage.UKI
+	if uki && len(in.Kargs)+len(in.KargDeletes) > 0 {
 		return errors.New("the image has a unified kernel image, whose kernel arguments cannot be changed")
 	}
+	if uki && p.esp == nil && in.kind == bootloader.GRUB {
+		return fmt.Errorf("%w for the unified kernel image", errNoESP)
+	}
+	return p.check(in.kind)
+}
+
+var errNoESP = errors.New("no EFI system partition is mounted on boot/efi of the target")
+
+// check refuses a place where the boot loader cannot be.
+func (p place) check(kind bootloader.Kind) error {
 	switch {
-	case in.kind == bootloader.None:
+	case kind == bootloader.None || p.esp != nil:
 		return nil
-	case p.esp == nil && (in.kind != bootloader.GRUB || pulled.OS.Kernel.Type == osimage.UKI):
-		return fmt.Errorf("no EFI system partition for %s: mount one on boot/efi of the target", in.kind)
-	case p.esp == nil && p.bios == nil:
-		return errors.New("neither an EFI system partition, mounted on boot/efi of the target, nor a BIOS boot partition for GRUB")
+	case kind != bootloader.GRUB:
+		return fmt.Errorf("%w for %s", errNoESP, kind)
+	case p.bios == nil:
+		return fmt.Errorf("%w for GRUB, nor has the disk a BIOS boot partition", errNoESP)
 	}
 	return nil
 }

@@ -26,15 +26,19 @@ func loaders(arch string) []loaderFiles {
 	}
 }
 
-// chooseLoader is the boot loader that the command line names, else the
-// configuration, else the first that the image has.
-func (in *installer) chooseLoader(fsys fs.FS) (bootloader.Kind, error) {
-	want := in.Loader
-	if want == "" && in.Config.Bootloader != nil {
-		want = *in.Config.Bootloader
+// wantedLoader is the boot loader that the command line names, else the
+// configuration, as far as it is known; "" if neither does.
+func (o Options) wantedLoader() bootloader.Kind {
+	if o.Loader == "" && o.Config != nil && o.Config.Bootloader != nil {
+		return bootloader.Kind(*o.Config.Bootloader)
 	}
-	if want != "" {
-		return bootloader.Kind(want), nil
+	return bootloader.Kind(o.Loader)
+}
+
+// chooseLoader is the boot loader that is wanted, else the first that the image has.
+func (in *installer) chooseLoader(fsys fs.FS) (bootloader.Kind, error) {
+	if want := in.wantedLoader(); want != "" {
+		return want, nil
 	}
 	for _, l := range loaders(in.Arch) {
 		for _, f := range l.files {

@@ -62,11 +62,16 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 			return nil, err
 		}
 	}
-	in, err := newInstaller(ctx, o)
+	p, err := t.place(ctx, o.Config)
 	if err != nil {
 		return nil, err
 	}
-	p, err := t.place(ctx, o.Config)
+	if kind := o.wantedLoader(); kind != "" {
+		if err := p.check(kind); err != nil {
+			return nil, err
+		}
+	}
+	in, err := newInstaller(ctx, o)
 	if err != nil {
 		return nil, err
 	}

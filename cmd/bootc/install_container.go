@@ -37,14 +37,21 @@ func (e *env) container() (*container, error) {
 	case values["rootless"] == "1":
 		return nil, errors.New("cannot install from rootless podman: this command must be run as root, with sudo podman")
 	}
-	init, err := os.Readlink("/proc/1/ns/mnt")
-	if err != nil {
-		return nil, fmt.Errorf("cannot look at the host's first process: %w", err)
-	}
-	if own, err := os.Readlink("/proc/self/ns/mnt"); err != nil || own == init {
-		return nil, errors.Join(err, errors.New("this command must be run with the podman --pid=host flag"))
+	if !e.seesHost() {
+		return nil, errors.New("this command must be run with the podman --pid=host flag")
 	}
 	return &container{image: values["image"], imageID: strings.TrimPrefix(values["imageid"], "sha256:")}, nil
+}
+
+// seesHost says whether the first process is not of this container. One that may
+// not be looked at is not.
+func (e *env) seesHost() bool {
+	first, err := os.Readlink(filepath.Join(e.root, "proc/1/ns/mnt"))
+	if err != nil {
+		return true
+	}
+	own, err := os.Readlink(filepath.Join(e.root, "proc/self/ns/mnt"))
+	return err == nil && own != first
 }
 
 // readContainerEnv reads lines of key="value".

@@ -81,7 +81,7 @@ func (e *env) installOptions(c *cli.Context) (install.Options, error) {
 	if err := loaderFlag(c, &o); err != nil {
 		return o, err
 	}
-	if err := targetFlags(c, &o); err != nil {
+	if err := e.targetFlags(c, &o); err != nil {
 		return o, err
 	}
 	if name := c.String("root-ssh-authorized-keys"); name != "" {
@@ -105,13 +105,13 @@ func loaderFlag(c *cli.Context, o *install.Options) (err error) {
 }
 
 // targetFlags say what upgrades follow.
-func targetFlags(c *cli.Context, o *install.Options) (err error) {
+func (e *env) targetFlags(c *cli.Context, o *install.Options) (err error) {
 	if c.IsSet("target-imgref") {
 		if o.Target.Ref, err = image.New(c.String("target-transport"), c.String("target-imgref")); err != nil {
 			return usageError(c, "--target-imgref: %w", err)
 		}
 	}
-	o.Image = image.Options{UserAgent: userAgent()}
+	o.Image = image.Options{Root: e.root, UserAgent: userAgent()}
 	policy := o.Config != nil && o.Config.EnforceContainerSigpolicy != nil && *o.Config.EnforceContainerSigpolicy
 	if policy || c.Bool("enforce-container-sigpolicy") {
 		o.Image.RequireSignature = true

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Config is what the files say. A nil field was said by none.
@@ -96,7 +97,7 @@ func ParseBootloader(s string) (Bootloader, error) {
 
 func oneOf[T ~string](what, s string, known ...T) (T, error) {
 	if !slices.Contains(known, T(s)) {
-		return "", fmt.Errorf("unknown %s %q (want one of %q)", what, s, known)
+		return "", fmt.Errorf("unknown %s %q (want one of %s)", what, s, strings.Trim(fmt.Sprint(known), "[]"))
 	}
 	return T(s), nil
 }

@@ -170,7 +170,11 @@ func TestPowerCuts(t *testing.T) {
 func wantFinish(t *testing.T, l *loader, dir string, n int) {
 	t.Helper()
 	was := boots(t, l, dir)
+	_, leftover := os.Stat(filepath.Join(dir, staged))
 	if err := l.Commit(); errors.Is(err, ErrNothingStaged) {
+		if was == "new booted" && leftover == nil {
+			t.Errorf("%d steps: Commit did not finish", n)
+		}
 		if is := boots(t, l, dir); is != was {
 			t.Errorf("%d steps: Commit of nothing made %q of %q", n, is, was)
 		}

@@ -67,10 +67,12 @@ func mountHint(err error) string {
 func openImage(repository *os.File, root kargs.Root) (*os.File, error) {
 	link := "images/" + root.ID.String()
 	image, err := openIn(repository, link, unix.O_RDONLY|unix.O_NONBLOCK)
-	if errors.Is(err, unix.ENOENT) {
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		return nil, missingImage(repository, link, root.ID)
-	}
-	if err != nil {
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return nil, fmt.Errorf("image %s has fs-verity, which this kernel lacks: %w", root.ID, err)
+	case err != nil:
 		return nil, fmt.Errorf("image %s: %w", root.ID, err)
 	}
 	if err := checkImage(image, root); err != nil {

@@ -84,7 +84,8 @@ func openImage(repository *os.File, root kargs.Root) (*os.File, error) {
 
 // missingImage says whether the image is not there or has lost its content.
 func missingImage(repository *os.File, link string, id verity.Digest) error {
-	if _, err := openAt(int(repository.Fd()), link, unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW}); err != nil {
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(repository.Fd()), link, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("the repository has no image %s: this deployment was deleted, or is on another disk", id)
 	}
 	return advise(fmt.Errorf("the image's object composefs/objects/%s is missing", id.ObjectPath()), hintRepair)

@@ -29,7 +29,11 @@ func newTestLoader(t *testing.T, kind Kind) (*loader, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.(*loader), dir
+	ours, ok := l.(*loader)
+	if !ok {
+		t.Fatalf("New returned %T", l)
+	}
+	return ours, dir
 }
 
 func testEntry(name string) Entry {
@@ -299,43 +303,50 @@ func TestTwins(t *testing.T) {
 func TestForeignFiles(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []Kind{Systemd, GRUB} {
-		l, dir := newTestLoader(t, kind)
-		put := func(name, content string) {
-			must(t, os.WriteFile(filepath.Join(dir, live, name), []byte(content), 0o600))
-		}
-		must(t, os.MkdirAll(filepath.Join(dir, live), 0o755))
-		foreign := map[string]string{
-			"memtest.conf": "title Memtest\r\nefi /x\n\n", "bootc_odd.conf": "\x00\xff no entry", "README": "",
-			"z.conf": "title uses ours\nlinux /" + testEntry("kept").Kernel + "/vmlinuz\n",
-		}
-		for name, content := range foreign {
-			put(name, content)
-		}
-		must(t, l.AddKernel(t.Context(), testKernel("kept")))
-		must(t, update(t, l, "old"))
-		must(t, l.Stage([]Entry{testEntry("old")}))
-		put("late.conf", "title late\n")
-		put("README", "changed")
-		must(t, os.Remove(filepath.Join(dir, live, "memtest.conf")))
-		must(t, l.Commit())
-		foreign["late.conf"], foreign["README"] = "title late\n", "changed"
-		delete(foreign, "memtest.conf")
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			testForeignFiles(t, kind)
+		})
+	}
+}
 
-		m, err := l.openMenus()
-		must(t, err)
-		defer m.Close()
-		d, err := m.read(live)
-		must(t, err)
-		got := map[string]string{}
-		for _, f := range d.foreign {
-			got[f.name] = string(f.data)
-		}
-		if diff := cmp.Diff(foreign, got); diff != "" {
-			t.Errorf("%s: %s", kind, diff)
-		}
-		if removed, err := l.Collect(); err != nil || len(removed) > 0 {
-			t.Errorf("removed %q, %v", removed, err)
-		}
+func testForeignFiles(t *testing.T, kind Kind) {
+	l, dir := newTestLoader(t, kind)
+	put := func(name, content string) {
+		must(t, os.WriteFile(filepath.Join(dir, live, name), []byte(content), 0o600))
+	}
+	must(t, os.MkdirAll(filepath.Join(dir, live), 0o755))
+	foreign := map[string]string{
+		"memtest.conf": "title Memtest\r\nefi /x\n\n", "bootc_odd.conf": "\x00\xff no entry", "README": "",
+		"z.conf": "title uses ours\nlinux /" + testEntry("kept").Kernel + "/vmlinuz\n",
+	}
+	for name, content := range foreign {
+		put(name, content)
+	}
+	must(t, l.AddKernel(t.Context(), testKernel("kept")))
+	must(t, update(t, l, "old"))
+	must(t, l.Stage([]Entry{testEntry("old")}))
+	put("late.conf", "title late\n")
+	put("README", "changed")
+	must(t, os.Remove(filepath.Join(dir, live, "memtest.conf")))
+	must(t, l.Commit())
+	foreign["late.conf"], foreign["README"] = "title late\n", "changed"
+	delete(foreign, "memtest.conf")
+
+	m, err := l.openMenus()
+	must(t, err)
+	defer m.Close()
+	d, err := m.read(live)
+	must(t, err)
+	got := map[string]string{}
+	for _, f := range d.foreign {
+		got[f.name] = string(f.data)
+	}
+	if diff := cmp.Diff(foreign, got); diff != "" {
+		t.Error(diff)
+	}
+	if removed, err := l.Collect(); err != nil || len(removed) > 0 {
+		t.Errorf("removed %q, %v", removed, err)
 	}
 }
 

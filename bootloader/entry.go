@@ -19,7 +19,7 @@ type Entry struct {
 	Version string
 	OSID    string // ID of os-release
 
-	Options kargs.Line // the whole command line, Root's argument included; none with a UKI, which has its own
+	Options kargs.Line // the whole command line, Root's argument included; a UKI has its own, which is not written or read
 	UKI     bool
 	Kernel  string // [KernelName] or [UKIName] of this deployment, or of another one with the identical kernel
 	Tries   *Tries // boot counting; nil for an entry that needs no proof

@@ -61,8 +61,14 @@ func TestParseRefuses(t *testing.T) {
 func TestFormatRefuses(t *testing.T) {
 	t.Parallel()
 	for _, f := range []Field{
-		{"", "a"}, {"a b", "c"}, {"#a", "b"}, {"title", ""}, {"title", "a\nb"}, {"title", " a"},
-		{"options", `"a b" c="d"`}, {"title", strings.Repeat("a", MaxSize)},
+		{"", "a"},
+		{"a b", "c"},
+		{"#a", "b"},
+		{"title", ""},
+		{"title", "a\nb"},
+		{"title", " a"},
+		{"options", `"a b" c="d"`},
+		{"title", strings.Repeat("a", MaxSize)},
 	} {
 		if got, err := (Entry{f}).Format(); err == nil {
 			t.Errorf("%q became %q", f, got)
@@ -123,9 +129,27 @@ func TestCompareVersions(t *testing.T) {
 	t.Parallel()
 	analyze := testtool.Path(t, "systemd-analyze")
 	pairs := [][2]string{
-		{"1", "1"}, {"1", "2"}, {"10", "9"}, {"1.0", "1"}, {"1~rc1", "1"}, {"1^post", "1"}, {"1^post", "1.1"},
-		{"007", "7"}, {"a", "B"}, {"ab", "a"}, {"a1", "ab"}, {"1-2", "1.2"}, {"", "~"}, {"", "a"}, {"0", ""}, {"0", "a"},
-		{"123_4", "1234"}, {"13.1", "13-1"}, {"trixie/sid", "13"}, {"--", "-"}, {"~~", "~"},
+		{"1", "1"},
+		{"1", "2"},
+		{"10", "9"},
+		{"1.0", "1"},
+		{"1~rc1", "1"},
+		{"1^post", "1"},
+		{"1^post", "1.1"},
+		{"007", "7"},
+		{"a", "B"},
+		{"ab", "a"},
+		{"a1", "ab"},
+		{"1-2", "1.2"},
+		{"", "~"},
+		{"", "a"},
+		{"0", ""},
+		{"0", "a"},
+		{"123_4", "1234"},
+		{"13.1", "13-1"},
+		{"trixie/sid", "13"},
+		{"--", "-"},
+		{"~~", "~"},
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 150 {

@@ -40,6 +40,7 @@ func (in *installer) writeSSHKeys(root *os.File, p *deploy.Pulled) error {
 	if err := unix.Mkdirat(int(etc.Fd()), "tmpfiles.d", 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("make /etc/tmpfiles.d: %w", err)
 	}
+	//nolint:dupword // user and group
 	line := fmt.Sprintf("f~ %s/.ssh/authorized_keys 600 root root - %s\n", home, base64.StdEncoding.EncodeToString(in.SSHKeys))
 	return atomicfile.WriteFile(etc, "tmpfiles.d/bootc-root-ssh.conf", []byte(line), 0o644)
 }

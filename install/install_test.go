@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -274,6 +275,7 @@ func checkRoot(t *testing.T, root, id string) {
 	if got := read(t, filepath.Join(state, "etc/hostname")); got != "fresh\n" {
 		t.Errorf("/etc/hostname: %q", got)
 	}
+	//nolint:dupword // user and group
 	want := "f~ /var/roothome/.ssh/authorized_keys 600 root root - c3NoLWVkMjU1MTkgQUFBQSBtZQo=\n"
 	if got := read(t, filepath.Join(state, "etc/tmpfiles.d/bootc-root-ssh.conf")); got != want {
 		t.Errorf("ssh keys: %q", got)
@@ -287,6 +289,29 @@ func checkRoot(t *testing.T, root, id string) {
 	}
 	if doc["selinux"] != "disabled" || !strings.HasPrefix(fmt.Sprint(doc["digest"]), "sha256:") || doc["kernel"] == "" || doc["target-image"] != doc["image"] {
 		t.Errorf("aleph: %v", doc)
+	}
+}
+
+// A block device gets partitions that the kernel knows, here with sectors of 4096
+// bytes, of which a BIOS cannot boot.
+func TestToDiskOnDevice(t *testing.T) {
+	t.Parallel()
+	file := emptyFile(t, 3*gib)
+	dev := strings.TrimSpace(run(t, "losetup", "--find", "--show", "--partscan", "--sector-size", "4096", file))
+	t.Cleanup(func() { run(t, "losetup", "-d", dev) })
+	o := options(t, layout(t, entries(t)), &told{})
+	o.Loader = config.GRUB
+	if _, err := ToDisk(context.Background(), o, DiskOptions{Path: dev, Filesystem: config.Ext4}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "fsck.fat", "-n", dev+"p2")
+	run(t, "fsck.ext4", "-fn", dev+"p3")
+	if out := run(t, "mdir", "-b", "-/", "-i", dev+"p2", "::"); !strings.Contains(out, "::/EFI/BOOT/BOOTX64.EFI") {
+		t.Error(out)
+	}
+	run(t, "grub-script-check", filepath.Join(mounted(t, dev+"p3"), "boot/loader/entries/grub.cfg"))
+	if mbr := firstSector(t, file); bytes.Contains(mbr, []byte("GRUB")) {
+		t.Error("GRUB in the MBR of a disk that no BIOS reads")
 	}
 }
 
@@ -441,10 +466,8 @@ func TestChooseLoader(t *testing.T) {
 type statFS []string
 
 func (s statFS) Open(name string) (fs.File, error) {
-	for _, f := range s {
-		if f == name {
-			return os.Open(os.DevNull)
-		}
+	if slices.Contains(s, name) {
+		return os.Open(os.DevNull)
 	}
 	return nil, fs.ErrNotExist
 }

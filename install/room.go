@@ -89,7 +89,7 @@ func walkMount(dir *os.File, name string, fn func(root *os.Root, name string, e 
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer root.Close() //nolint:errcheck // a directory
 	return walkDir(root, name, fn)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -114,7 +115,7 @@ func (e *env) installToExistingRootCommand() *cli.Command {
 			&cli.BoolFlag{Name: "cleanup", Usage: "have the image's cleanup unit remove the old system's files at the first boot"},
 		}, installFlags()...),
 		Action: func(c *cli.Context) error {
-			b, err := os.ReadFile("/proc/cmdline")
+			b, err := os.ReadFile(filepath.Join(e.root, "proc/cmdline"))
 			if err != nil {
 				return err
 			}

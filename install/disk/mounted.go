@@ -140,7 +140,7 @@ func wholeDisk(source string) (string, error) {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "partition")); err != nil {
-		return "", nil //nolint:nilerr // no such file: no partition
+		return "", nil // it is a disk, or something else of its own
 	}
 	return deviceName(filepath.Dir(dir)), nil
 }

@@ -195,3 +195,21 @@ func checkPlace(t *testing.T, name string, dir *os.File, path string) {
 		t.Errorf("%s is %s, not %s", name, dir.Name(), path)
 	}
 }
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.mounted(t, "/efi", "vfat")
+	h.loader(t, "systemd-boot 257")
+	got := h.open(t, false)
+	for name, dir := range map[string]*os.File{"/sysroot": got.Root, "/sysroot/boot": got.Files.Boot, "/efi": got.Files.ESP, "/etc": got.Etc} {
+		_, err := os.Open(fmt.Sprintf("/proc/self/fd/%d/no/such", dir.Fd()))
+		err = got.Explain(err)
+		if want := "open " + h.dir + name + "/no/such: no such file or directory"; err.Error() != want || !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if err := got.Explain(nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -37,6 +37,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		return err
 	}
 	defer h.Close()
+	defer func() { err = h.Explain(err) }()
 	loader, err := bootloader.New(h.Kind, h.Files)
 	if err != nil {
 		return err

@@ -341,10 +341,7 @@ func (m *menus) settleAll() error {
 			return err
 		}
 	}
-	if m.grubCfg {
-		return m.entries.settle()
-	}
-	return m.entries.sync()
+	return m.entries.settle()
 }
 
 func (m *menus) exchange() error {

@@ -177,3 +177,14 @@ func TestFinalizeRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestIsHostRoot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	loopMount(t, "ext4", dir)
+	for path, want := range map[string]bool{"/": true, dir: false} {
+		if got, err := IsHostRoot(path); err != nil || got != want {
+			t.Errorf("%s: %t, %v", path, got, err)
+		}
+	}
+}

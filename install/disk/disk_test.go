@@ -322,3 +322,73 @@ func TestMissingTool(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestBIOSBoot(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	dev := device(t, empty(t, 3*gib))
+	d := openDisk(t, dev, false)
+	if err := d.Write(ctx, layout(t, d)); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	f, p, err := BIOSBoot(ctx, dev+"p3")
+	if err != nil || f == nil {
+		t.Fatal(f, err)
+	}
+	defer f.Close()
+	if f.Name() != dev || p.Start != 1<<20 || p.Size != 1<<20 {
+		t.Errorf("%s, %d+%d", f.Name(), p.Start, p.Size)
+	}
+	if f, _, err := BIOSBoot(ctx, dev); err != nil || f != nil {
+		t.Errorf("of a whole disk: %v, %v", f, err)
+	}
+	run(t, "sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", dev, "1")
+	if f, _, err := BIOSBoot(ctx, dev+"p3"); err != nil || f != nil {
+		t.Errorf("with no such partition: %v, %v", f, err)
+	}
+}
+
+// A file system in memory is as large as was said, which stands for the ESP's room.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	m, err := Memory(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(m.Root.Fd()), &st); err != nil || st.Type != unix.TMPFS_MAGIC || int64(st.Blocks)*st.Bsize != 1<<20 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	t.Parallel()
+	dev := device(t, empty(t, gib))
+	const uuid = "3e6be9de-8139-11d1-9106-a43f08d823a7"
+	run(t, "mkfs.ext4", "-q", "-U", uuid, dev)
+	dir := filepath.Join(t.TempDir(), "with blank")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "mount", dev, dir)
+	t.Cleanup(func() { run(t, "umount", dir) })
+	if err := os.Mkdir(filepath.Join(dir, "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{dir: true, filepath.Join(dir, "below"): false} {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if is, err := IsMountPoint(f); err != nil || is != want {
+			t.Errorf("%s is a mount point: %t, %v", name, is, err)
+		}
+		m, err := Inspect(context.Background(), f)
+		if err != nil || m.Type != "ext4" || m.Source != dev || m.Subtree != "/" || m.UUID != uuid {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
+	}
+}

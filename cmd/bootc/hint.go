@@ -16,7 +16,7 @@ import (
 	"github.com/bootc-go/bootc/sysroot"
 )
 
-const roomHint = "'bootc delete-deployment' removes one that is not needed, 'bootc internals composefs-gc' what belongs to none"
+const roomHint = "'bootc delete-deployment' removes a deployment, 'bootc internals composefs-gc' what belongs to none"
 
 const damagedHint = "'bootc internals cfs fsck --repair' removes what is damaged; pulling the images again restores it"
 

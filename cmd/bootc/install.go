@@ -182,7 +182,7 @@ func (e *env) installWith(c *cli.Context, to func(context.Context, install.Optio
 	o.Progress, o.Image.Progress = report, report
 	res, err := to(c.Context, o)
 	done()
-	if c.Context.Err() != nil && errors.Is(err, install.ErrHalfway) {
+	if c.Err() != nil && errors.Is(err, install.ErrHalfway) {
 		return fmt.Errorf("interrupted: %w: the target was changed, but it does not boot", install.ErrHalfway)
 	}
 	if err != nil {

@@ -382,7 +382,7 @@ func TestInspect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
+		t.Cleanup(func() { f.Close() })
 		if is, err := IsMountPoint(f); err != nil || is != want {
 			t.Errorf("%s is a mount point: %t, %v", name, is, err)
 		}

@@ -80,7 +80,7 @@ func Build(t testing.TB, base Image, containerfile, context string, args ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipe := bytes.Join([][]byte{base.recipe, text, digest(t, context), []byte(strings.Join(args, "\n"))}, []byte{0})
+	recipe := bytes.Join([][]byte{base.recipe, text, treeDigest(t, context), []byte(strings.Join(args, "\n"))}, []byte{0})
 	name := strings.TrimPrefix(filepath.Base(containerfile), "Containerfile.")
 	layout := testcache.Open(t, "image-"+name, recipe).Entry(t, "layout", func(t testing.TB, layout string) {
 		argv := []string{
@@ -95,8 +95,8 @@ func Build(t testing.TB, base Image, containerfile, context string, args ...stri
 	return Image{layout, recipe}
 }
 
-// digest is that of all names, modes and contents below dir.
-func digest(t testing.TB, dir string) []byte {
+// treeDigest is that of all names, modes and contents below dir.
+func treeDigest(t testing.TB, dir string) []byte {
 	t.Helper()
 	h := sha256.New()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/testcache"
+	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testtool"
+	"github.com/bootc-go/bootc/internal/testvm"
+)
+
+// followed is the reference that hosts follow. Registries' ports differ from run
+// to run, and disks are kept, so a file in /etc of the machine says where
+// registry.test is.
+const followed = "registry.test/acme/os:latest"
+
+// platform is how a host boots.
+type platform struct {
+	Loader     string          // "systemd", if empty
+	Firmware   testvm.Firmware // UEFI, if empty
+	Filesystem string          // "ext4", if empty
+	Initramfs  string          // "dracut", if empty
+}
+
+func (p platform) withDefaults() platform {
+	for field, value := range map[*string]string{&p.Loader: "systemd", &p.Filesystem: "ext4", &p.Initramfs: "dracut"} {
+		if *field == "" {
+			*field = value
+		}
+	}
+	if p.Firmware == "" {
+		p.Firmware = testvm.UEFI
+	}
+	return p
+}
+
+// installed returns a raw disk with os1, as bootc install makes it. It is kept
+// and must not be changed.
+func installed(t testing.TB, p platform) string {
+	t.Helper()
+	p = p.withDefaults()
+	image := os1(t, p.Initramfs) // has the installer in it, so its recipe is the disk's, too
+	args := []string{
+		"install", "to-disk", "--via-loopback", "--filesystem", p.Filesystem, "--bootloader", p.Loader,
+		"--target-imgref", followed, "--karg", "console=ttyS0", "--karg", "quiet", "--karg", "systemd.show_status=error",
+	}
+	cache := testcache.Open(t, "disk", image.Recipe(), []byte(strings.Join(args, "\n")))
+	dir := cache.Entry(t, "disk", func(t testing.TB, dir string) {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		disk := filepath.Join(dir, "disk.raw")
+		blank(t, disk, 4<<30)
+		bootc(t, append(args, "--source-imgref", image.Reference(), disk)...)
+		skipMenu(t, disk)
+	})
+	return filepath.Join(dir, "disk.raw")
+}
+
+// skipMenu has systemd-boot wait for nobody.
+func skipMenu(t testing.TB, disk string) {
+	t.Helper()
+	conf := filepath.Join(t.TempDir(), "loader.conf")
+	if err := os.WriteFile(conf, []byte("timeout 0\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(testtool.Path(t, "mcopy"), "-o", "-i", disk+"@@2M", conf, "::/loader/loader.conf")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("mcopy: %v\n%s", err, out)
+	}
+}
+
+func blank(t testing.TB, path string, size int64) {
+	t.Helper()
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bootc runs the program outside of any machine, and returns its output.
+func bootc(t testing.TB, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(testimage.Programs(t), "bootc"), args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("bootc %s: %v\n%s%s", strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return stdout.String()
+}
+
+// testHost is a running host and the registry that it pulls from.
+type testHost struct {
+	*testvm.Machine
+	t        *testing.T
+	registry *registrytest.Registry
+}
+
+// bootHost boots a host that was installed with os1, for the first time.
+func bootHost(t *testing.T, p platform) *testHost {
+	t.Helper()
+	p = p.withDefaults()
+	return bootDisk(t, p, testvm.Overlay(t, installed(t, p)))
+}
+
+// bootDisk boots a host from a disk of one's own.
+func bootDisk(t *testing.T, p platform, disk string, more ...testvm.Disk) *testHost {
+	t.Helper()
+	registry := registrytest.New(t)
+	disks := append([]testvm.Disk{{Path: disk}}, more...)
+	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks}), t, registry}
+	h.WaitBoot()
+	h.pointAtRegistry()
+	return h
+}
+
+// pointAtRegistry tells the host where registry.test is, as an administrator
+// would.
+func (h *testHost) pointAtRegistry() {
+	h.t.Helper()
+	_, port, _ := strings.Cut(h.registry.Addr(), ":")
+	conf := fmt.Sprintf("[[registry]]\nprefix = \"registry.test\"\nlocation = \"10.0.2.2:%s\"\ninsecure = true\n", port)
+	h.input("mkdir -p /etc/containers/registries.conf.d && cat >/etc/containers/registries.conf.d/50-test.conf", conf)
+}
+
+// serve has the registry serve the image under the name that hosts follow.
+func (h *testHost) serve(image testimage.Image) { h.serveAs("acme/os", image) }
+
+func (h *testHost) serveAs(repository string, image testimage.Image) {
+	h.t.Helper()
+	h.registry.AddLayout(h.t, repository, image.Layout)
+}
+
+// input runs a script that reads stdin, and must succeed.
+func (h *testHost) input(script, stdin string) {
+	h.t.Helper()
+	if r := h.TryInput(script, stdin); r.Err != nil || r.Status != 0 {
+		h.t.Fatalf("%s: %+v", script, r)
+	}
+}
+
+// status is what bootc status says.
+func (h *testHost) status() host.Status {
+	h.t.Helper()
+	var doc host.Host
+	out := h.Run("bootc status --format json")
+	if err := json.Unmarshal([]byte(out), &doc); err != nil {
+		h.t.Fatalf("bootc status: %v\n%s", err, out)
+	}
+	return doc.Status
+}
+
+// booted is the booted entry of the status.
+func (h *testHost) booted() *host.BootEntry {
+	h.t.Helper()
+	b := h.status().Booted
+	if b == nil || b.Image == nil || b.Composefs == nil {
+		h.t.Fatalf("status has no booted image: %s", h.Run("bootc status --format yaml"))
+	}
+	return b
+}
+
+// refused runs a script that must fail, with that text among what it says.
+func (h *testHost) refused(script, text string) {
+	h.t.Helper()
+	r := h.Try(script)
+	if r.Err != nil || r.Status == 0 || !strings.Contains(r.Stderr, text) {
+		h.t.Errorf("%s: got %+v, want it to fail and say %q", script, r, text)
+	}
+}
+
+// wants runs a script and compares its output with lines.
+func (h *testHost) wants(script string, lines ...string) {
+	h.t.Helper()
+	if got, want := strings.TrimRight(h.Run(script), "\n"), strings.Join(lines, "\n"); got != want {
+		h.t.Errorf("%s:\n got %q\nwant %q", script, got, want)
+	}
+}

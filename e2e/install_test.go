@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bootc-go/bootc/internal/testvm"
+)
+
+// TestInstall installs on each kind of disk and boots it.
+func TestInstall(t *testing.T) {
+	t.Parallel()
+	tests := map[string]platform{
+		"systemd-ext4":   {},
+		"grub-uefi-ext4": {Loader: "grub", Initramfs: "initramfs-tools"},
+		"grub-bios-ext4": {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
+		"systemd-xfs":    {Filesystem: "xfs"},
+		"systemd-btrfs":  {Filesystem: "btrfs"},
+	}
+	for name, p := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := bootHost(t, p)
+			checkHost(t, h, p.withDefaults())
+			h.PowerOff()
+		})
+	}
+}
+
+// checkHost checks a host that was installed with os1 and has just booted.
+func checkHost(t *testing.T, h *testHost, p platform) {
+	t.Helper()
+	image := os1(t, p.Initramfs)
+	b := h.booted()
+	if b.Image.Image.Image != followed || b.Image.ImageDigest != image.Digest(t).String() {
+		t.Errorf("booted from %s at %s, want %s at %s", b.Image.Image.Image, b.Image.ImageDigest, followed, image.Digest(t))
+	}
+	if string(b.Composefs.Bootloader) != p.Loader {
+		t.Errorf("booted by %s, want %s", b.Composefs.Bootloader, p.Loader)
+	}
+	if cmdline := h.Run("cat /proc/cmdline"); !strings.Contains(cmdline, b.Composefs.Verity) {
+		t.Errorf("status says deployment %s, the kernel %s", b.Composefs.Verity, cmdline)
+	}
+	h.wants("findmnt -no FSTYPE /", "overlay")
+	h.wants("findmnt -no SOURCE /", "composefs:"+b.Composefs.Verity)
+	h.wants("findmnt -no FSTYPE /sysroot", p.Filesystem)
+	for _, dir := range []string{"/", "/usr", "/opt", "/sysroot"} {
+		h.refused("touch "+dir+"/probe", "Read-only file system")
+	}
+	h.Run("touch /etc/probe /var/probe /home/probe /root/probe")
+	h.wants("cat /var/lib/seed", "seed of v1")
+	h.wants("cat /usr/share/os-version", "1")
+	h.Run("dpkg -s systemd >/dev/null")
+	h.wants("tr ' ' '\\n' </proc/cmdline | grep ^e2e", "e2e.version=1", "e2e.always")
+	h.wants("systemctl is-enabled bootc-enable-verity.service bootc-fetch-apply-updates.timer || :", "enabled", "disabled")
+	t.Logf("\n%s\n%s", h.Run("bootc status --format humanreadable --verbose"), h.Run("systemd-analyze"))
+}

@@ -61,7 +61,9 @@ func installed(t testing.TB, p platform) string {
 		disk := filepath.Join(dir, "disk.raw")
 		blank(t, disk, 4<<30)
 		bootc(t, append(args, "--source-imgref", image.Reference(), disk)...)
-		skipMenu(t, disk)
+		if p.Loader == "systemd" {
+			skipMenu(t, disk)
+		}
 	})
 	return filepath.Join(dir, "disk.raw")
 }

@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testvm"
+)
+
+// version is os1 with another os-version, without the work of a build.
+func version(t testing.TB, initramfs, name string) testimage.Image {
+	t.Helper()
+	return testimage.Append(t, os1(t, initramfs), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
+}
+
+// TestRollback goes to and fro between three images on each loader.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]platform{
+		"systemd":   {},
+		"grub-uefi": {Loader: "grub", Initramfs: "initramfs-tools"},
+		"grub-bios": {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rollBack(t, p.withDefaults())
+		})
+	}
+}
+
+func rollBack(t *testing.T, p platform) {
+	h := bootHost(t, p)
+	h.refused("bootc rollback", "no rollback available")
+	v1 := h.booted().Composefs.Verity
+
+	h.serve(version(t, p.Initramfs, "2"))
+	h.Run("bootc upgrade --quiet")
+	h.Reboot("systemctl reboot")
+	h.wants("cat /usr/share/os-version", "2")
+	v2 := h.booted().Composefs.Verity
+	h.Run("echo of v2 >/etc/of-v2; echo of v2 >/var/lib/of-v2")
+	h.checkQueue(v2, "", v1, false)
+
+	// Twice is none; what is staged is dropped, but not what is queued.
+	h.Run("bootc rollback")
+	h.checkQueue(v2, "", v1, true)
+	h.Run("bootc rollback")
+	h.checkQueue(v2, "", v1, false)
+	h.serve(version(t, p.Initramfs, "3"))
+	h.Run("bootc upgrade --quiet")
+	v3 := h.status().Staged.Composefs.Verity
+	h.checkQueue(v2, v3, v1, false)
+	h.Run("bootc rollback")
+	h.checkQueue(v2, "", v1, true)
+
+	// The queue said so, and so it is: v1, with its own /etc and the one /var.
+	h.Reboot("systemctl reboot")
+	h.wants("cat /usr/share/os-version", "1")
+	h.checkQueue(v1, "", v2, false)
+	h.wants("ls /etc/of-v2 2>/dev/null || cat /var/lib/of-v2", "of v2")
+
+	// From the old one to the third, and back to where that came from.
+	h.Run("bootc upgrade --quiet")
+	h.checkQueue(v1, v3, v2, false)
+	h.Reboot("bootc upgrade --apply --quiet") // staged already
+	h.wants("cat /usr/share/os-version", "3")
+	h.checkQueue(v3, "", v1, false)
+	h.Reboot("bootc rollback --apply")
+	h.wants("cat /usr/share/os-version", "1")
+	h.checkQueue(v1, "", v3, false)
+	h.PowerOff()
+}
+
+// checkQueue checks all that status says about what runs and what will.
+func (h *testHost) checkQueue(booted, staged, rollback string, queued bool) {
+	h.t.Helper()
+	s := h.status()
+	got := []string{s.Booted.Composefs.Verity, "", ""}
+	if s.Staged != nil {
+		got[1] = s.Staged.Composefs.Verity
+	}
+	if s.Rollback != nil {
+		got[2] = s.Rollback.Composefs.Verity
+	}
+	if strings.Join(got, " ") != strings.Join([]string{booted, staged, rollback}, " ") || s.RollbackQueued != queued {
+		h.t.Errorf("booted, staged and rollback are %.8q, queued: %v\nwant %.8q, queued: %v", got, s.RollbackQueued,
+			[]string{booted, staged, rollback}, queued)
+	}
+}

@@ -124,15 +124,18 @@ func (m *machine) goesOn(a after, old, want string) {
 func TestCutStaging(t *testing.T) {
 	t.Parallel()
 	for _, scene := range scenes {
+		m, _ := scene.make(t)
+		total := m.stageSteps(0)
+		if total < 5 {
+			t.Errorf("%s: only %d steps", scene.name, total)
+		}
 		for _, a := range afters {
-			for n, total := 0, 1; n <= total; n++ {
-				m, _ := scene.make(t)
-				m.writeEtc("hostname", "mine\n")
-				if total = m.stageSteps(n); total < 5 {
-					t.Fatalf("only %d steps", total)
-				}
+			for n := range total + 1 {
 				t.Run(fmt.Sprintf("%s/%s after %d of %d steps", scene.name, a.name, n, total), func(t *testing.T) {
-					m.t = t
+					t.Parallel()
+					m, _ := scene.make(t)
+					m.writeEtc("hostname", "mine\n")
+					m.stageSteps(n)
 					if a.boot {
 						m.boot()
 						if got := m.version(); got != scene.old {
@@ -141,8 +144,6 @@ func TestCutStaging(t *testing.T) {
 						if m.status().Status.Staged != nil {
 							t.Error("something is staged after a power cut")
 						}
-						m.boots++ // not again
-						m.must(mkdir(m.runPath()))
 					}
 					m.goesOn(after{a.name, false}, scene.old, scene.want)
 				})
@@ -155,14 +156,17 @@ func TestCutStaging(t *testing.T) {
 func TestCutFinalizing(t *testing.T) {
 	t.Parallel()
 	for _, scene := range scenes {
+		m, _ := scene.make(t)
+		m.mustUpgrade()
+		total := m.finalizeSteps(0)
 		for _, a := range afters {
-			for n, total := 0, 1; n <= total; n++ {
-				m, fake := scene.make(t)
-				m.writeEtc("hostname", "mine\n")
-				m.mustUpgrade()
-				total = m.finalizeSteps(n)
+			for n := range total + 1 {
 				t.Run(fmt.Sprintf("%s/%s after %d of %d steps", scene.name, a.name, n, total), func(t *testing.T) {
-					m.t = t
+					t.Parallel()
+					m, fake := scene.make(t)
+					m.writeEtc("hostname", "mine\n")
+					m.mustUpgrade()
+					m.finalizeSteps(n)
 					next := scene.old
 					if n >= 3 {
 						next = scene.want
@@ -172,12 +176,10 @@ func TestCutFinalizing(t *testing.T) {
 						t.Errorf("%q boots next, want %q", got, next)
 					}
 					m.checkWhole(e.ID)
-					if a.boot {
-						m.goesOn(a, scene.old, scene.want)
-						return
+					if !a.boot {
+						m.reboot()
 					}
-					m.reboot()
-					m.goesOn(after{a.name, false}, scene.old, scene.want)
+					m.goesOn(a, scene.old, scene.want)
 				})
 			}
 		}
@@ -189,47 +191,50 @@ func TestCutFinalizing(t *testing.T) {
 func TestCutByTheLoader(t *testing.T) {
 	t.Parallel()
 	for _, scene := range scenes {
-		for n := 1; ; n++ {
-			m, fake := scene.make(t)
-			m.writeEtc("hostname", "mine\n")
-			fake.PanicAt(n)
-			cut := powerCut(func() {
-				if _, err := m.upgrade(StageOptions{}); err != nil {
-					t.Fatal(err)
+		m, fake := scene.make(t)
+		before := fake.Steps()
+		m.mustUpgrade()
+		m.must(m.finalize())
+		total := fake.Steps() - before
+		if total < 5 {
+			t.Errorf("%s: only %d durable steps", scene.name, total)
+		}
+		for n := range total {
+			t.Run(fmt.Sprintf("%s/step %d", scene.name, n+1), func(t *testing.T) {
+				t.Parallel()
+				m, fake := scene.make(t)
+				m.writeEtc("hostname", "mine\n")
+				fake.PanicAt(n + 1)
+				if !powerCut(func() {
+					m.mustUpgrade()
+					m.must(m.finalize())
+				}) {
+					t.Fatal("the power was not cut")
 				}
-				m.must(m.finalize())
-			})
-			if !cut {
-				if n < 6 {
-					t.Errorf("%s: only %d durable steps", scene.name, n-1)
-				}
-				break
-			}
-			t.Run(fmt.Sprintf("%s/step %d", scene.name, n), func(t *testing.T) {
-				m.t = t
 				m.goesOn(after{"power cut", true}, scene.old, scene.want)
 			})
 		}
 	}
 }
 
-// TestLoaderFails lets each durable step of the boot loader fail: staging reports
-// it, the host boots what it did, and nothing is left.
+// TestLoaderFails lets each durable step of the boot loader fail: the host boots
+// what it did, and nothing is left.
 func TestLoaderFails(t *testing.T) {
 	t.Parallel()
 	for _, scene := range scenes {
-		for n := 1; ; n++ {
-			m, fake := scene.make(t)
-			m.writeEtc("hostname", "mine\n")
-			fake.FailAt(n)
-			before := fake.Steps()
-			_, err := m.upgrade(StageOptions{})
-			if fake.Steps()-before < n && err == nil && len(m.said) == 0 {
-				break // all is done in fewer steps
-			}
-			fake.FailAt(0)
-			t.Run(fmt.Sprintf("%s/step %d", scene.name, n), func(t *testing.T) {
-				m.t = t
+		m, fake := scene.make(t)
+		before := fake.Steps()
+		m.mustUpgrade()
+		for n := range fake.Steps() - before {
+			t.Run(fmt.Sprintf("%s/step %d", scene.name, n+1), func(t *testing.T) {
+				t.Parallel()
+				m, fake := scene.make(t)
+				m.writeEtc("hostname", "mine\n")
+				fake.FailAt(n + 1)
+				if _, err := m.upgrade(StageOptions{}); err == nil && len(m.said) == 0 {
+					t.Error("nobody heard of it")
+				}
+				fake.FailAt(0)
 				e, ok := fake.Boot()
 				if !ok || m.versionOf(e.ID) != scene.old {
 					t.Errorf("boots %v", e.Title)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -94,6 +93,3 @@ func moveInto(root *os.Root, from, to string) error {
 	}
 	return atomicfile.SyncDir(dir)
 }
-
-// isTemp says whether a name is that of an unfinished file.
-func isTemp(name string) bool { return strings.HasPrefix(name, atomicfile.TempPrefix) }

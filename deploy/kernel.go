@@ -66,7 +66,7 @@ func ukiCmdline(fsys fs.FS, name string) (kargs.Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	r, ok := f.(io.ReaderAt)
 	if !ok {
 		return nil, fmt.Errorf("internal error: %s cannot be read at random", name)

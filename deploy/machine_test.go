@@ -234,10 +234,14 @@ func (m *machine) bootEntry(e bootloader.Entry) {
 	if whole, err := m.loader.HasKernel(e.Kernel); err != nil || !whole {
 		m.t.Fatalf("the kernel %s is not whole: %v", e.Kernel, err)
 	}
-	root, err := kargs.FindRoot(e.Options)
-	m.must(err)
+	root := e.Root
+	if !e.UKI {
+		var err error
+		root, err = kargs.FindRoot(e.Options)
+		m.must(err)
+	}
 	m.boots++
-	m.must(os.Mkdir(m.runPath(), 0o755))
+	m.must(mkdir(m.runPath()))
 	m.booted = root
 	m.checkWhole(root.ID)
 }

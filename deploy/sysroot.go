@@ -111,7 +111,7 @@ func (s *Sysroot) Close() error {
 		}
 	}
 	if s.states != nil {
-		s.states.Close() //nolint:errcheck // a directory
+		s.states.Close()
 	}
 	if s.repo != nil {
 		return s.repo.Close()

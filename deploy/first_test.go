@@ -1,0 +1,220 @@
+package deploy
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/bootloader/bootloadertest"
+	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/testtool"
+	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/osimage"
+	"github.com/bootc-go/bootc/pull"
+)
+
+// TestDeploy makes a disk, and does it again after a failure.
+func TestDeploy(t *testing.T) {
+	t.Parallel()
+	fake := bootloadertest.NewFake()
+	m := newMachine(t, fake)
+	m.push(v("1"))
+	signed := m.target("other:latest")
+	signed.Signature = &host.Signature{Kind: host.ContainerPolicy}
+	deploy := func() error {
+		return m.with(func(s *Sysroot) error {
+			p, err := s.Pull(t.Context(), m.target("os:latest"))
+			if err != nil {
+				return err
+			}
+			if data, err := fs.ReadFile(p.FS, "etc/hostname"); string(data) != "localhost\n" {
+				t.Errorf("hostname: %q, %v", data, err)
+			}
+			e, err := s.Deploy(t.Context(), p, FirstOptions{
+				Loader: m.loader, Target: signed,
+				Kargs: func(of kargs.Line) kargs.Line { return of.With("rw") },
+			})
+			if err == nil && e.ID != p.ID {
+				t.Errorf("entry %+v", e)
+			}
+			return err
+		})
+	}
+	for n := 1; ; n++ {
+		fake.FailAt(n)
+		err := deploy()
+		if err == nil {
+			fake.FailAt(0)
+			break
+		}
+		if !errors.Is(err, bootloadertest.ErrInjected) {
+			t.Fatal(err)
+		}
+		if e, ok := fake.Boot(); ok {
+			t.Errorf("boots %v after %v", e.Title, err)
+		}
+	}
+	m.boot()
+	m.wantPicture("booted 1")
+	im := m.status().Spec.Image
+	if im.Image != signed.Ref.Name() || im.Signature == nil || im.Signature.Kind != host.ContainerPolicy {
+		t.Errorf("spec %+v", im)
+	}
+	for name, mode := range map[string]os.FileMode{
+		repoDir: 0o700, "state": 0o755, stateDir: 0o755, varDir: 0o755,
+	} {
+		if st, err := os.Stat(m.path(name)); err != nil || st.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", name, st.Mode(), err)
+		}
+	}
+	if left, _ := filepath.Glob(m.path("state/*/*.work")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	m.gcIsNoOp()
+	m.fsck()
+}
+
+// TestDeployKeepsVar of an installation that was there before.
+func TestDeployKeepsVar(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, bootloadertest.NewFake())
+	m.must(os.MkdirAll(m.path(varDir, "lib/seed"), 0o755))
+	m.install(v("1"))
+	if st, err := os.Stat(m.path(varDir, "lib/seed")); err != nil || !st.IsDir() {
+		t.Errorf("/var was replaced: %v", err)
+	}
+}
+
+func TestPullRefuses(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, bootloadertest.NewFake())
+	m.push(osVersion{version: "1", change: func(im *registrytest.Image) {
+		im.Layers = append(im.Layers, registrytest.Layer{Entries: []registrytest.Entry{registrytest.Whiteout("usr/lib/modules/1.0", "vmlinuz")}})
+	}})
+	err := m.with(func(s *Sysroot) error {
+		_, err := s.Pull(t.Context(), m.target("os:latest"))
+		return err
+	})
+	if !errors.Is(err, osimage.ErrNoKernel) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestRequireVerity is refused as long as the repository does without, and changes
+// every entry that does.
+func TestRequireVerity(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	if err := m.with(func(s *Sysroot) error { return s.RequireVerity(t.Context()) }); err == nil {
+		t.Error("no error")
+	}
+	menu, err := m.loader.Menu()
+	m.must(err)
+	got, changed := required(append(menu, bootloadertest.UKIEntry("uki")))
+	if !changed || len(got) != 3 || menu[0].Root.Optional != true {
+		t.Errorf("%+v", got)
+	}
+	if err := bootloader.CheckMenu(got); err != nil {
+		t.Error(err)
+	}
+	for _, e := range got[:2] {
+		if e.Root.Optional || !slices.Contains(e.Options, kargs.Arg("composefs="+e.ID.String())) {
+			t.Errorf("%+v", e)
+		}
+	}
+	if _, changed := required(got); changed {
+		t.Error("changed twice")
+	}
+}
+
+// uki makes the image of an operating system with a unified kernel image that boots
+// id, by objcopy.
+func (m *machine) uki(version string, id verity.Digest) osVersion {
+	m.t.Helper()
+	dir := m.t.TempDir()
+	out := filepath.Join(dir, "uki")
+	args := []string{"/usr/lib/systemd/boot/efi/linuxx64.efi.stub", out}
+	for i, s := range [][2]string{
+		{".linux", "kernel " + version},
+		{".initrd", "initramfs"},
+		{".uname", "1.0"},
+		{".cmdline", "rw composefs=?" + id.String()},
+	} {
+		file := filepath.Join(dir, s[0])
+		m.must(os.WriteFile(file, []byte(s[1]), 0o644))
+		args = append(args, "--add-section", s[0]+"="+file, "--change-section-vma", s[0]+"=0x1"+string(rune('0'+i))+"0000000")
+	}
+	if text, err := exec.CommandContext(m.t.Context(), testtool.Path(m.t, "objcopy"), args...).CombinedOutput(); err != nil {
+		m.t.Fatalf("%v: %s", err, text)
+	}
+	data, err := os.ReadFile(out)
+	m.must(err)
+	return osVersion{version: version, extra: []registrytest.Entry{
+		registrytest.Whiteout("usr/lib/modules/1.0", "vmlinuz"), registrytest.Whiteout("usr/lib/modules/1.0", "initramfs.img"),
+		registrytest.Dir("boot/EFI"), registrytest.Dir("boot/EFI/Linux"), registrytest.File("boot/EFI/Linux/os.efi", string(data)),
+	}}
+}
+
+// bootID is the id that the deployment of an image will have.
+func (m *machine) bootID(o osVersion) (id verity.Digest) {
+	m.t.Helper()
+	m.pushAs("sealed", o)
+	m.must(m.with(func(s *Sysroot) error {
+		r, err := s.repository(m.t.Context())
+		m.must(err)
+		u, err := s.look(m.t.Context(), r, m.target("sealed:latest"))
+		m.must(err)
+		defer u.Close()
+		res, err := pull.Apply(m.t.Context(), r, u.Plan, pull.Options{Bootable: true, NoPlain: true})
+		m.must(err)
+		id = res.BootImage
+		return nil
+	}))
+	return id
+}
+
+// TestUKI goes from a kernel with an initramfs to a unified one, onward, and back.
+func TestUKI(t *testing.T) {
+	t.Parallel()
+	m, fake := fakeMachine(t, osVersion{version: "1", kargs: `["quiet"]`})
+	none := bootloadertest.ID("none")
+	m.push(m.uki("2", none))
+	if _, err := m.upgrade(StageOptions{}); !errors.Is(err, ErrUKI) || !strings.Contains(err.Error(), none.String()) {
+		t.Errorf("a stranger's kernel: %v", err)
+	}
+	m.wantPicture("booted 1")
+	m.gcIsNoOp()
+	for _, version := range []string{"2", "3"} {
+		id := m.bootID(m.uki(version, none))
+		m.push(m.uki(version, id))
+		if st := m.mustUpgrade(); st.ID != id || st.SharedKernel || st.Entry.Composefs.BootType != "Uki" {
+			t.Errorf("staged %+v, %+v", st, st.Entry.Composefs)
+		}
+		m.reboot()
+		e, _ := fake.Boot()
+		if !e.UKI || e.Kernel != bootloader.UKIName(id) {
+			t.Errorf("entry %+v", e)
+		}
+	}
+	m.wantPicture("booted 3 | rollback 2")
+	m.mustRollback(true)
+	m.wantPicture("booted 3 | rollback 2 | queued")
+	m.mustRollback(false)
+	m.push(osVersion{version: "4", kargs: `["new"]`})
+	m.mustUpgrade()
+	m.reboot()
+	e, _ := fake.Boot()
+	if want := "rw composefs=?" + m.booted.ID.String() + " new"; e.UKI || e.Options.String() != want {
+		t.Errorf("arguments %q, want %q", e.Options, want)
+	}
+	m.gcIsNoOp()
+	m.fsck()
+}

@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // The bounds of a layer, and of all layers that are merged together. A merge keeps
 // 400 bytes for each entry and its name, and needs twice that while it lasts. An
-// import needs two buffers, a decoder, and the splitstream in compressed form.
+// import needs its buffers, a decoder, and the splitstream in compressed form.
 const (
 	maxEntries = 1 << 20 // entries, with whiteouts and the directories that entries lack
 	maxNames   = 1 << 28 // bytes of paths, link targets and extended attributes

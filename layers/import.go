@@ -86,8 +86,10 @@ func splitBlob(ctx context.Context, objects objectWriter, stream streamWriter, s
 	defer data.Close()
 	buf := windowBuffers.Get().(*[windowSize]byte) //nolint:forcetypeassert // nothing else is put there
 	defer windowBuffers.Put(buf)
+	tar := readAhead(&decoded{data, src}, alg.Hash())
+	defer tar.close()
 	s := splitter{
-		window:  window{r: &decoded{data, src}, sum: alg.Hash(), max: maxTar, ended: ctx.Err, buf: buf[:]},
+		window:  window{r: tar, max: maxTar, ended: ctx.Err, buf: buf[:]},
 		budget:  newBudget(),
 		objects: objects,
 		stream:  stream,
@@ -95,7 +97,7 @@ func splitBlob(ctx context.Context, objects objectWriter, stream streamWriter, s
 	if err := s.split(); err != nil {
 		return res, err
 	}
-	res = ImportResult{DiffID: digest.NewDigest(alg, s.sum), Compression: compression, TarSize: s.total, Entries: s.entries}
+	res = ImportResult{DiffID: digest.NewDigest(alg, tar.sum), Compression: compression, TarSize: s.total, Entries: s.entries}
 	if o.DiffID != "" && res.DiffID != o.DiffID {
 		return res, fmt.Errorf("%w: its digest is %s", ErrDiffID, res.DiffID)
 	}

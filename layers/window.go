@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"hash"
 	"io"
 	"sync"
 )
@@ -19,11 +18,9 @@ const (
 // windowBuffers keeps the buffers of layers that are done for the next ones.
 var windowBuffers = sync.Pool{New: func() any { return new([windowSize]byte) }}
 
-// window reads a tar through a buffer, of which it shows parts without copying,
-// and hashes all that goes through it.
+// window reads a tar through a buffer, of which it shows parts without copying.
 type window struct {
 	r     io.Reader
-	sum   hash.Hash
 	total int64        // bytes read from r
 	max   int64        // of total
 	ended func() error // says why to stop, if there is a reason
@@ -73,7 +70,6 @@ func (w *window) read(p []byte) (int, error) {
 		}
 		var n int
 		n, w.err = w.r.Read(p)
-		w.sum.Write(p[:n])
 		w.total += int64(n)
 		if w.total > w.max {
 			w.err = unsupported("layers of more than %d bytes uncompressed are not supported", w.max)

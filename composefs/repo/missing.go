@@ -1,6 +1,8 @@
 package repo
 
 import (
+	"crypto/sha512"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -63,8 +65,11 @@ func (r *Repo) findBucket(ds []verity.Digest, bucket []int, there []bool) error 
 		return nil
 	}
 	names, err := r.objectNames(ds[bucket[0]].String()[:2])
+	var raw [sha512.Size]byte
+	var name [2 * sha512.Size]byte
 	for _, i := range bucket {
-		_, there[i] = names[ds[i].String()[2:]]
+		n := hex.Encode(name[:], ds[i].AppendTo(raw[:0]))
+		_, there[i] = names[string(name[2:n])]
 	}
 	return err
 }

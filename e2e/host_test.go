@@ -75,9 +75,13 @@ func skipMenu(t testing.TB, disk string) {
 	if err := os.WriteFile(conf, []byte("timeout 0\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(testtool.Path(t, "mcopy"), "-o", "-i", disk+"@@2M", conf, "::/loader/loader.conf")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("mcopy: %v\n%s", err, out)
+	tool(t, "mcopy", "-o", "-i", disk+"@@2M", conf, "::/loader/loader.conf")
+}
+
+func tool(t testing.TB, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(testtool.Path(t, name), args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 }
 

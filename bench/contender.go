@@ -119,7 +119,8 @@ func ostree() contender {
 	}
 }
 
-// ours is bootc's own pull, to a mountable boot image.
+// ours is bootc's own pull, to a mountable boot image: the one that an upgrade
+// makes, and no plain image beside it.
 func ours() contender {
 	cfs := func(s scene, args ...string) command {
 		all := []string{s.bootc, "internals", "cfs", "--repo", s.path("repo")}
@@ -129,8 +130,8 @@ func ours() contender {
 		return command{args: append(all, args...), env: []string{"CONTAINERS_REGISTRIES_CONF=" + s.path("registries.conf")}}
 	}
 	pull := func(tag string) []step {
-		return []step{{"oci pull --bootable", func(s scene) []command {
-			return []command{cfs(s, "oci", "pull", "--bootable", "docker://"+s.reference(tag), "os")}
+		return []step{{"oci pull --boot-only", func(s scene) []command {
+			return []command{cfs(s, "oci", "pull", "--boot-only", "docker://"+s.reference(tag), "os")}
 		}}}
 	}
 	return contender{

@@ -67,6 +67,7 @@ const methodText = `
 - Each contender works in a fresh directory. Nothing is deleted before the last measurement, for ext4 creates files ten
   times slower for about a minute after many were deleted. Dirty pages are written before each measurement, and memory is touched
   once before the first.
+- bootc makes one mountable image, the boot image, as its upgrade does, and not the plain image as well.
 - Of several rounds the one with the least wall time is given, with all its figures.
 - podman and umoci do not sync what they write; bootc and ostree do, and that is part of their time.
 - ostree pulls from an archive repository over HTTP, without static deltas.

@@ -19,6 +19,7 @@ func (e *env) cfsPullCommand() *cli.Command {
 		ArgsUsage: "IMGREF [NAME]",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "bootable", Usage: "make the boot image as well"},
+			&cli.BoolFlag{Name: "boot-only", Usage: "make the boot image alone, which is all that an upgrade needs"},
 			xattrsFlag(),
 			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"},
 			&cli.IntFlag{Name: "parallel", Usage: "fetch `N` layers at once", Value: pull.DefaultParallel},
@@ -93,7 +94,8 @@ func (e *env) pull(c *cli.Context, r *repo.Repo, name, tag string) (*pull.Result
 	}
 	announce(report, plan)
 	return pull.Apply(c.Context, r, plan, pull.Options{
-		Tag: tag, Bootable: c.Bool("bootable"), Xattrs: filter, Parallel: c.Int("parallel"), Progress: report, ErofsVersion: &version,
+		Tag: tag, Bootable: c.Bool("bootable") || c.Bool("boot-only"), NoPlain: c.Bool("boot-only"),
+		Xattrs: filter, Parallel: c.Int("parallel"), Progress: report, ErofsVersion: &version,
 	})
 }
 

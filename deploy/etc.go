@@ -78,7 +78,11 @@ func (s *Sysroot) configDiff(ctx context.Context) (*ConfigDiff, error) {
 		return nil, err
 	}
 	d := &ConfigDiff{Pristine: objects(r), Current: etcmerge.DirOpener(live)}
-	if m := s.menusInPassing(); len(m.staged) > 0 {
+	m, err := s.menus()
+	if err != nil {
+		return nil, err
+	}
+	if len(m.staged) > 0 {
 		root, err := bootTree(r, m.staged[0].ID)
 		if err != nil {
 			return nil, err

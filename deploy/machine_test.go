@@ -45,7 +45,9 @@ type machine struct {
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
 	t.Helper()
-	return newMachineAt(t, l, t.TempDir())
+	dir := t.TempDir()
+	mountTmpfs(t, dir, "size=64m") // where a sync costs nothing
+	return newMachineAt(t, l, dir)
 }
 
 func newMachineAt(t testing.TB, l bootloader.Loader, dir string) *machine {

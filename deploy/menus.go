@@ -2,7 +2,9 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/bootc-go/bootc/bootloader"
@@ -17,8 +19,22 @@ type menus struct {
 	locked bool               // a shutdown leaves the staged menu alone
 }
 
-// menus reads both menus and the marker.
-func (s *Sysroot) menus() (menus, error) {
+// looks is how often the menus are read while another bootc replaces them.
+const looks = 10
+
+// menus reads both menus and the marker. While others replace a menu files vanish
+// between two looks at it, and the next look finds the new one. An error comes with
+// what could be read.
+func (s *Sysroot) menus() (m menus, err error) {
+	for range looks {
+		if m, err = s.readMenus(); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return m, err
+}
+
+func (s *Sysroot) readMenus() (menus, error) {
 	live, err := s.sys.Loader.Menu()
 	if err != nil {
 		return menus{}, fmt.Errorf("boot menu: %w", err)

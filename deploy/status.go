@@ -2,9 +2,7 @@ package deploy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/host"
@@ -18,7 +16,10 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read the status: %w", err)
 	}
-	m := s.menusInPassing()
+	m, err := s.menus()
+	if err != nil {
+		s.warn("%v", err)
+	}
 	h := host.New()
 	if !s.sys.Booted.ID.IsZero() {
 		kind := host.BootcHost
@@ -49,24 +50,6 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 		}
 	}
 	return h, nil
-}
-
-// looks is how often the menus are read while another bootc replaces them.
-const looks = 10
-
-// menusInPassing reads the menus while others may replace them: then files vanish
-// between two looks, and the next one finds the new menu.
-func (s *Sysroot) menusInPassing() menus {
-	for look := 1; ; look++ {
-		m, err := s.menus()
-		if errors.Is(err, fs.ErrNotExist) && look < looks {
-			continue
-		}
-		if err != nil {
-			s.warn("%v", err)
-		}
-		return m
-	}
 }
 
 // bootEntry is a deployment as the status document has it.

@@ -132,7 +132,7 @@ func (m *machine) checkImage(id verity.Digest) {
 // TestStatusBesideStaging: ten at once, while another bootc stages, again and again.
 func TestStatusBesideStaging(t *testing.T) {
 	t.Parallel()
-	m := newMachine(t, realLoader(t, bootloader.Systemd))
+	m := newMachineAt(t, realLoader(t, bootloader.Systemd), t.TempDir())
 	m.install(v("1"))
 	systems := make([]System, 10)
 	for i := range systems {

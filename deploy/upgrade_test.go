@@ -4,12 +4,16 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"github.com/bootc-go/bootc/bootloader/bootloadertest"
 )
 
 // TestUpgrade is the life of a host: installed, upgraded, upgraded again.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	m, fake := fakeMachine(t, osVersion{version: "1", kargs: `["quiet", "old=1"]`})
+	fake := bootloadertest.NewFake()
+	m := newMachineAt(t, fake, t.TempDir()) // on a real disk
+	m.install(osVersion{version: "1", kargs: `["quiet", "old=1"]`})
 	m.wantPicture("booted 1")
 	if got := m.readEtc("release"); got != "of 1\n" {
 		t.Errorf("/etc/release: %q", got)

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +34,62 @@ func Open(t testing.TB, name string, recipe ...[]byte) Cache {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := use(dir); err != nil {
+		t.Fatal(err)
+	}
+	prune(t, dir[:len(dir)-16])
 	return Cache{dir}
+}
+
+// kept is how many caches of a name stay: each state of the sources has its own.
+const kept = 6
+
+// use marks a cache as in use, by this process and until it ends.
+func use(dir string) error {
+	fd, err := openUsed(dir)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(fd, unix.LOCK_SH); err != nil {
+		return err
+	}
+	now := time.Now()
+	return os.Chtimes(dir, now, now)
+}
+
+// openUsed opens the file whose lock says that a cache is in use. It is no
+// os.File, which would be closed when it is collected.
+func openUsed(dir string) (fd int, err error) {
+	return unix.Open(filepath.Join(dir, "used"), unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o644)
+}
+
+// prune removes the caches that were not used for longest, unless a process uses
+// them.
+func prune(t testing.TB, prefix string) {
+	t.Helper()
+	dirs, err := filepath.Glob(prefix + strings.Repeat("[0-9a-f]", 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	age := map[string]time.Time{}
+	for _, dir := range dirs {
+		if st, err := os.Stat(dir); err == nil { // another process prunes as well
+			age[dir] = st.ModTime()
+		}
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return age[b].Compare(age[a]) })
+	for _, dir := range dirs[min(kept, len(dirs)):] {
+		fd, err := openUsed(dir)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == nil {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Error(err)
+			}
+		}
+		unix.Close(fd)
+	}
 }
 
 // Entry returns the path of what is called name. If it is not there, build makes

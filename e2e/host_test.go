@@ -29,6 +29,7 @@ type platform struct {
 	Firmware   testvm.Firmware // UEFI, if empty
 	Filesystem string          // "ext4", if empty
 	Initramfs  string          // "dracut", if empty
+	UKI        bool            // a unified kernel image
 }
 
 func (p platform) withDefaults() platform {
@@ -50,8 +51,12 @@ func installed(t testing.TB, p platform) string {
 	p = p.withDefaults()
 	image := os1(t, p.Initramfs) // has the installer in it, so its recipe is the disk's, too
 	args := []string{
-		"install", "to-disk", "--via-loopback", "--filesystem", p.Filesystem, "--bootloader", p.Loader,
-		"--target-imgref", followed, "--karg", "console=ttyS0", "--karg", "quiet", "--karg", "systemd.show_status=error",
+		"install", "to-disk", "--via-loopback", "--filesystem", p.Filesystem, "--bootloader", p.Loader, "--target-imgref", followed,
+	}
+	if p.UKI {
+		image = unified(t, image)
+	} else {
+		args = append(args, "--karg", "console=ttyS0", "--karg", "quiet", "--karg", "systemd.show_status=error")
 	}
 	cache := testcache.Open(t, "disk", image.Recipe(), []byte(strings.Join(args, "\n")))
 	dir := cache.Entry(t, "disk", func(t testing.TB, dir string) {

@@ -9,19 +9,25 @@ import (
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
-// version is os1 with another os-version, without the work of a build.
-func version(t testing.TB, initramfs, name string) testimage.Image {
+// version is the platform's image with another os-version, without the work of a
+// build.
+func version(t testing.TB, p platform, name string) testimage.Image {
 	t.Helper()
-	return testimage.Append(t, os1(t, initramfs), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
+	v := testimage.Append(t, os1(t, p.Initramfs), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
+	if p.UKI {
+		v = unified(t, v)
+	}
+	return v
 }
 
 // TestRollback goes to and fro between three images on each loader.
 func TestRollback(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]platform{
-		"systemd":   {},
-		"grub-uefi": {Loader: "grub", Initramfs: "initramfs-tools"},
-		"grub-bios": {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
+		"systemd":     {},
+		"systemd-uki": {UKI: true},
+		"grub-uefi":   {Loader: "grub", Initramfs: "initramfs-tools"},
+		"grub-bios":   {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +41,7 @@ func rollBack(t *testing.T, p platform) {
 	h.refused("bootc rollback", "no rollback available")
 	v1 := h.booted().Composefs.Verity
 
-	h.serve(version(t, p.Initramfs, "2"))
+	h.serve(version(t, p, "2"))
 	h.Run("bootc upgrade --quiet")
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "2")
@@ -48,7 +54,7 @@ func rollBack(t *testing.T, p platform) {
 	h.checkQueue(v2, "", v1, true)
 	h.Run("bootc rollback")
 	h.checkQueue(v2, "", v1, false)
-	h.serve(version(t, p.Initramfs, "3"))
+	h.serve(version(t, p, "3"))
 	h.Run("bootc upgrade --quiet")
 	v3 := h.status().Staged.Composefs.Verity
 	h.checkQueue(v2, v3, v1, false)

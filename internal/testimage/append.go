@@ -1,9 +1,12 @@
 package testimage
 
 import (
+	"archive/tar"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"testing"
 
@@ -69,6 +72,38 @@ func (i Image) Layers(t testing.TB) []digest.Digest {
 	return digests
 }
 
+// File returns the path and the content of the regular file of the image that
+// matches the pattern of path.Match. The layers are not compressed.
+func (i Image) File(t testing.TB, pattern string) (name string, data []byte) {
+	t.Helper()
+	for _, d := range i.Layers(t) {
+		f, err := os.Open(i.blob(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for in := tar.NewReader(f); ; {
+			header, err := in.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, _ := path.Match(pattern, header.Name); ok && header.Typeflag == tar.TypeReg {
+				name = header.Name
+				if data, err = io.ReadAll(in); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		f.Close()
+	}
+	if name == "" {
+		t.Fatalf("the image has no file %s", pattern)
+	}
+	return name, data
+}
+
 func (i Image) blob(d digest.Digest) string {
 	return filepath.Join(i.Layout, v1.ImageBlobsDir, d.Algorithm().String(), d.Encoded())
 }
@@ -81,12 +116,12 @@ func writeBlob(t testing.TB, layout, mediaType string, data []byte) v1.Descripto
 }
 
 // replace writes a file anew: what it replaces may be a link to another layout's.
-func replace(t testing.TB, path string, data []byte) {
+func replace(t testing.TB, file string, data []byte) {
 	t.Helper()
-	if err := os.RemoveAll(path); err != nil {
+	if err := os.RemoveAll(file); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -100,13 +135,13 @@ func marshal(t testing.TB, v any) []byte {
 	return data
 }
 
-func unmarshal(t testing.TB, path string, v any) {
+func unmarshal(t testing.TB, file string, v any) {
 	t.Helper()
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		t.Fatalf("%s: %v", path, err)
+		t.Fatalf("%s: %v", file, err)
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 
@@ -99,7 +99,7 @@ func (o InstallOptions) makeImage(ctx context.Context, p grubPlatform, use func(
 		return err
 	}
 	config, image := filepath.Join(temp, "early.cfg"), filepath.Join(temp, "image")
-	if err := writeTemp(config, grubcfg.Embedded(o.RootUUID, o.BootPath)); err != nil {
+	if _, err := writeTemp(config, bytes.NewReader(grubcfg.Embedded(o.RootUUID, o.BootPath))); err != nil {
 		return err
 	}
 	args := append([]string{
@@ -107,9 +107,6 @@ func (o InstallOptions) makeImage(ctx context.Context, p grubPlatform, use func(
 		"--output=" + image, "--prefix=" + path.Join("/", o.BootPath, "grub"),
 	}, p.modules...)
 	if err := o.Run(ctx, "grub-mkimage", args...); err != nil {
-		if errors.Is(err, exec.ErrNotFound) {
-			return fmt.Errorf("grub-mkimage is missing (Debian has it in grub-common): %w", err)
-		}
 		return fmt.Errorf("grub-mkimage for %s: %w", p.name, err)
 	}
 	data, err := os.ReadFile(image)
@@ -135,6 +132,10 @@ func (o InstallOptions) grubParts(p grubPlatform, temp string) (string, error) {
 	return "/" + dir, nil
 }
 
+// maxParts is how many bytes GRUB's parts for one platform have at the most. They are
+// copied to where temporary files are, which is often memory.
+const maxParts = 256 << 20
+
 // copyFiles copies the regular files at the top of fsys into a new directory.
 func copyFiles(to string, fsys fs.FS) error {
 	entries, err := fs.ReadDir(fsys, ".")
@@ -144,27 +145,32 @@ func copyFiles(to string, fsys fs.FS) error {
 	if err := os.Mkdir(to, 0o700); err != nil {
 		return err
 	}
+	left := int64(maxParts)
 	for _, e := range entries {
 		if !e.Type().IsRegular() {
 			continue
 		}
-		data, err := fs.ReadFile(fsys, e.Name())
+		from, err := fsys.Open(e.Name())
 		if err != nil {
 			return err
 		}
-		if err := writeTemp(filepath.Join(to, e.Name()), data); err != nil {
+		n, err := writeTemp(filepath.Join(to, e.Name()), io.LimitReader(from, left+1))
+		if err := errors.Join(err, from.Close()); err != nil {
 			return err
+		}
+		if left -= n; left < 0 {
+			return fmt.Errorf("GRUB's parts in the image have more than %d bytes", maxParts)
 		}
 	}
 	return nil
 }
 
-// writeTemp writes a new file that need not survive anything.
-func writeTemp(name string, data []byte) error {
+// writeTemp writes a new file that need not survive anything, and returns its size.
+func writeTemp(name string, content io.Reader) (int64, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Close())
+	n, err := io.Copy(f, content)
+	return n, errors.Join(err, f.Close())
 }

@@ -33,7 +33,7 @@ type InstallOptions struct {
 }
 
 // Install puts the loader itself where firmware finds it: onto the ESP, which may be
-// any directory, and with BIOS onto the disk. It writes no firmware variables: the
+// any directory, and with BIOS onto the disk, which the caller syncs. It writes no firmware variables: the
 // loader takes the path that firmware tries by itself (EFI/BOOT). The menu comes later,
 // from [Loader.Stage] and [Loader.Commit].
 func Install(ctx context.Context, o InstallOptions) error {
@@ -49,10 +49,26 @@ func Install(ctx context.Context, o InstallOptions) error {
 	default:
 		err = errors.New("there is none of that name")
 	}
+	if err == nil {
+		err = o.settle()
+	}
 	if err != nil {
 		return fmt.Errorf("cannot install the boot loader %s: %w", o.Kind, err)
 	}
 	return nil
+}
+
+// settle makes all durable, and on /boot visible to GRUB.
+func (o InstallOptions) settle() error {
+	if o.Files.ESP != nil {
+		if err := espArea(o.Files, ".").sync(); err != nil {
+			return err
+		}
+	}
+	if o.Files.Boot == nil {
+		return nil
+	}
+	return bootArea(o.Files).settle()
 }
 
 // efiArch is the architecture's name in files of UEFI.

@@ -21,12 +21,11 @@ const ukiPath = "EFI/Linux/bootc"
 
 // New returns the loader of kind k. It keeps f and reads nothing yet.
 func New(k Kind, f Files) (Loader, error) {
-	esp := func(path string) area { return area{"the EFI system partition", f.ESP, path} }
-	boot := area{"/boot", f.Boot, "."}
-	l := &loader{kind: k, uki: esp(ukiPath)}
+	boot := bootArea(f)
+	l := &loader{kind: k, uki: espArea(f, ukiPath)}
 	switch k {
 	case Systemd, GRUBCC:
-		l.entries, l.linux = esp("."), esp("EFI/Linux")
+		l.entries, l.linux = espArea(f, "."), espArea(f, "EFI/Linux")
 	case GRUB, None:
 		l.entries, l.linux, l.grubCfg = boot, boot, k == GRUB
 	default:
@@ -37,6 +36,10 @@ func New(k Kind, f Files) (Loader, error) {
 	}
 	return l, nil
 }
+
+func espArea(f Files, path string) area { return area{"the EFI system partition", f.ESP, path} }
+
+func bootArea(f Files) area { return area{"/boot", f.Boot, "."} }
 
 // Kind implements [Loader].
 func (l *loader) Kind() Kind { return l.kind }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"golang.org/x/sys/unix"
 
@@ -48,6 +49,29 @@ func TestGRUBSeesCommit(t *testing.T) {
 	}
 }
 
+// The same goes for what GRUB starts with, which nobody may sync after Install.
+func TestGRUBSeesInstall(t *testing.T) {
+	t.Parallel()
+	for _, mkfs := range []string{"mkfs.ext4 -q", "mkfs.xfs -q", "mkfs.btrfs -q"} {
+		t.Run(mkfs, func(t *testing.T) {
+			t.Parallel()
+			image, root := mountNew(t, strings.Fields(mkfs))
+			boot := filepath.Join(root, "boot")
+			write(t, boot, map[string]string{"x": ""})
+			err := bootloader.Install(t.Context(), bootloader.InstallOptions{
+				Kind: bootloader.GRUB, Files: bootloader.Files{Boot: openDir(t, boot), ESP: openDir(t, t.TempDir())},
+				Image: fstest.MapFS{}, Arch: "amd64", BootPath: "/boot", Run: runTool,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cfg := grubCat(t, image, "/boot/grub/grub.cfg"); !strings.Contains(cfg, "\nset bootdir='/boot'\n") {
+				t.Errorf("grub.cfg: %q", cfg)
+			}
+		})
+	}
+}
+
 // mountNew mounts a new file system in a file.
 func mountNew(t *testing.T, mkfs []string) (image, root string) {
 	t.Helper()
@@ -63,7 +87,8 @@ func mountNew(t *testing.T, mkfs []string) (image, root string) {
 	tool(t, "", mkfs[0], append(mkfs[1:], image)...)
 	tool(t, "", "mount", "-o", "loop", image, root)
 	t.Cleanup(func() {
-		if err := unix.Unmount(root, 0); err != nil {
+		// A process that another test is about to start may hold our files for a moment.
+		if err := unix.Unmount(root, unix.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	})

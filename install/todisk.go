@@ -59,8 +59,14 @@ func toDisk(ctx context.Context, o Options, d DiskOptions) (*Result, error) {
 			return nil, err
 		}
 	}
+	if err := disk.NeedTools("sfdisk", "mkfs."+string(d.Filesystem)); err != nil {
+		return nil, err
+	}
 	in, err := newInstaller(ctx, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := target.CheckUnused(ctx); err != nil { // the registry may have taken its time
 		return nil, err
 	}
 	j := &diskJob{installer: in, disk: target, plan: p, fstype: string(d.Filesystem)}

@@ -21,7 +21,7 @@ func (d *Disk) CheckEmpty(ctx context.Context) error {
 
 // contents says what the disk holds: its partition tables and file systems.
 func (d *Disk) contents(ctx context.Context) ([]string, error) {
-	out, err := Tool(ctx, "", "wipefs", "--json", "--no-act", d.name)
+	out, err := d.tool(ctx, "", "wipefs", "--json", "--no-act")
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func signature(typ, label, uuid string) string {
 
 // partitions names the partitions in the disk's table.
 func (d *Disk) partitions(ctx context.Context) (string, error) {
-	out, err := Tool(ctx, "", "sfdisk", "--json", d.name)
+	out, err := d.tool(ctx, "", "sfdisk", "--json")
 	if err != nil {
 		return "", err
 	}

@@ -111,6 +111,10 @@ func (d *Disk) examineDevice() error {
 	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
 		return errors.New("it is a partition, not a whole disk")
 	}
+	// As many as the kernel makes of it, itself included.
+	if text, err := attribute(dir, "ext_range"); err != nil || text == "1" || text == "0" {
+		return errors.Join(err, errors.New("the kernel makes no partitions of this device"))
+	}
 	return nil
 }
 
@@ -129,14 +133,14 @@ func (d *Disk) lock(ctx context.Context) error {
 
 // checkUnused refuses a disk that is in use, and says by what if it can find that
 // out. The kernel knows also what other mount namespaces hold, and what is about to
-// end.
+// end, but for loop devices.
 func (d *Disk) checkUnused(ctx context.Context) error {
-	if !d.block {
-		return d.checkNoLoop()
+	if err := d.checkNoLoop(); err != nil || !d.block {
+		return err
 	}
 	late := fmt.Errorf("%w by the kernel or by another program", ErrInUse)
 	return wait(ctx, 30, late, func() (bool, error) {
-		f, err := os.OpenFile(d.name, os.O_RDONLY|unix.O_EXCL, 0)
+		f, err := os.OpenFile(fdPath(d.file), os.O_RDONLY|unix.O_EXCL, 0)
 		if err == nil {
 			return true, f.Close()
 		}
@@ -149,6 +153,14 @@ func (d *Disk) checkUnused(ctx context.Context) error {
 		}
 		return false, err
 	})
+}
+
+// CheckUnused returns an ErrInUse if somebody began to use the disk since Open.
+func (d *Disk) CheckUnused(ctx context.Context) error {
+	if err := d.checkUnused(ctx); err != nil {
+		return fmt.Errorf("cannot use %s: %w", d.name, err)
+	}
+	return nil
 }
 
 // Size is the disk's size in bytes.

@@ -254,7 +254,26 @@ func TestOpenRefuses(t *testing.T) {
 			name := empty(t, gib)
 			device(t, name)
 			return name
-		}, true, " shows it as a disk", ErrInUse},
+		}, true, " shows it, or a part of it, as a disk", ErrInUse},
+		{"file behind a loop device, by another name", func(t *testing.T) string {
+			name := empty(t, gib)
+			if err := os.Link(name, name+".link"); err != nil {
+				t.Fatal(err)
+			}
+			device(t, name)
+			return name + ".link"
+		}, true, " shows it, or a part of it, as a disk", ErrInUse},
+		{"disk behind a loop device", func(t *testing.T) string {
+			dev := device(t, empty(t, gib))
+			device(t, dev)
+			return dev
+		}, false, " shows it, or a part of it, as a disk", ErrInUse},
+		{"partition behind a loop device", func(t *testing.T) string {
+			dev := device(t, empty(t, gib))
+			run(t, "addpart", dev, "1", "2048", "1048576")
+			device(t, dev+"p1")
+			return dev
+		}, false, " shows it, or a part of it, as a disk", ErrInUse},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -269,6 +288,31 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// A name that leads to another disk by now, as links in /dev/disk do when a drive is
+// plugged in, does not have that one overwritten.
+func TestNameChangesHands(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	meant, other := empty(t, 3*gib), empty(t, 3*gib)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(meant, link); err != nil {
+		t.Fatal(err)
+	}
+	d := openDisk(t, link, true)
+	defer d.Close()
+	run(t, "ln", "-sfn", other, link)
+	if err := d.Write(ctx, layout(t, d)); err != nil {
+		t.Fatal(err)
+	}
+	if out := run(t, "du", "--block-size=1", other); !strings.HasPrefix(out, "0\t") {
+		t.Errorf("another disk was written to: %s", out)
+	}
+	run(t, "mkfs.ext4", "-q", other)
+	if err := d.CheckEmpty(ctx); !errors.Is(err, ErrNotEmpty) || !strings.Contains(err.Error(), link+": not empty: it holds a gpt partition table with 3 partitions") {
+		t.Error(err)
 	}
 }
 

@@ -32,8 +32,8 @@ func (d *Disk) write(ctx context.Context, p *plan.Plan) error {
 			return err
 		}
 	}
-	_, err := Tool(ctx, p.Script(), "sfdisk", "--quiet", "--wipe=always", "--wipe-partitions=always",
-		"--no-reread", "--no-tell-kernel", "--lock=no", d.name) // it is locked by us
+	_, err := d.tool(ctx, p.Script(), "sfdisk", "--quiet", "--wipe=always", "--wipe-partitions=always",
+		"--no-reread", "--no-tell-kernel", "--lock=no") // it is locked by us
 	if err != nil || !d.block {
 		return err
 	}

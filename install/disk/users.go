@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -103,23 +104,94 @@ func usersOf(dir string) (users []string, err error) {
 	return users, err
 }
 
-// checkNoLoop refuses a file that a loop device shows as a disk.
+// checkNoLoop refuses a file or a disk that a loop device shows, whole or a part of
+// it. The name that the kernel has for the file may be another one, in a container for
+// example, so its inode counts, as far as the loop device may be looked at.
 func (d *Disk) checkNoLoop() error {
-	real, err := filepath.EvalSymlinks(d.name)
-	if err == nil {
-		real, err = filepath.Abs(real)
-	}
+	behind, err := d.backings()
 	if err != nil {
-		return bare(err)
+		return err
 	}
 	loops, err := filepath.Glob("/sys/block/loop*")
 	for _, dir := range loops {
-		if file, err := attribute(dir, "loop/backing_file"); err == nil && file == real {
-			return fmt.Errorf("%w: /dev/%s shows it as a disk", ErrInUse, filepath.Base(dir))
+		file, err := attribute(dir, "loop/backing_file")
+		if err != nil {
+			continue // it shows nothing
+		}
+		shown, err := loopBacking(deviceName(dir))
+		if err != nil {
+			shown, err = backingOf(file)
+		}
+		if err == nil && slices.Contains(behind, shown) {
+			return fmt.Errorf("%w: /dev/%s shows it, or a part of it, as a disk", ErrInUse, filepath.Base(dir))
 		}
 	}
 	return err
 }
+
+// backing is a file or a block device, as loop devices know it: a block device has
+// only a number.
+type backing struct{ dev, ino, rdev uint64 }
+
+// backings are the disk and its partitions, or the file.
+func (d *Disk) backings() ([]backing, error) {
+	own, err := backingOf(fdPath(d.file))
+	if err != nil || !d.block {
+		return []backing{own}, err
+	}
+	all := []backing{own}
+	dir, err := d.sysfs()
+	if err != nil {
+		return nil, err
+	}
+	devices, err := parts(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range devices {
+		number, err := attribute(part, "dev")
+		if err != nil {
+			return nil, err
+		}
+		var major, minor uint32
+		if _, err := fmt.Sscanf(number, "%d:%d", &major, &minor); err != nil {
+			return nil, fmt.Errorf("number of %s: %w", filepath.Base(part), err)
+		}
+		all = append(all, backing{rdev: unix.Mkdev(major, minor)})
+	}
+	return all, nil
+}
+
+func backingOf(name string) (backing, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(name, &st); err != nil {
+		return backing{}, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		return backing{rdev: st.Rdev}, nil
+	}
+	return backing{dev: st.Dev, ino: st.Ino}, nil
+}
+
+// loopBacking is what the loop device shows.
+func loopBacking(device string) (backing, error) {
+	f, err := os.OpenFile(device, os.O_RDONLY, 0)
+	if err != nil {
+		return backing{}, err
+	}
+	defer f.Close()
+	info, err := unix.IoctlLoopGetStatus64(int(f.Fd()))
+	if err != nil {
+		return backing{}, err
+	}
+	if info.Rdevice != 0 { // a block device
+		return backing{rdev: info.Rdevice}, nil
+	}
+	return backing{dev: info.Device, ino: info.Inode}, nil
+}
+
+// fdPath leads to what f is open on, whatever becomes of its name meanwhile.
+func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // attribute is the content of a file in sysfs.
 func attribute(dir, name string) (string, error) {
@@ -135,6 +207,7 @@ func eachLine(name string, fn func(fields []string)) error {
 	}
 	defer f.Close()
 	sc := bufio.NewScanner(f)
+	sc.Buffer(nil, 1<<20) // an overlay of many layers has long lines
 	for sc.Scan() {
 		if fields := strings.Fields(sc.Text()); len(fields) > 0 {
 			fn(fields)

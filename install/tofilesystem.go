@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +30,7 @@ const (
 type FilesystemOptions struct {
 	Path     string  // where the root is mounted, with /boot and the ESP in it
 	RootSpec *string // what root= says; "" for no root=, nil for the root's UUID
-	BootSpec *string // what boot= says, likewise
+	BootSpec *string // by what /boot is found, likewise
 	Replace  Replace
 
 	// Inherit is the command line of the system that runs, whose arguments for its
@@ -52,6 +51,11 @@ func ToFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 }
 
 func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result, error) {
+	if f.Replace == ReplaceAll {
+		if host, err := IsHostRoot(f.Path); err != nil || host {
+			return nil, errors.Join(err, errors.New("the system that runs is there, which --replace=wipe would remove under itself: --replace=alongside keeps it until the next boot"))
+		}
+	}
 	t, err := openTarget(ctx, f)
 	if err != nil {
 		return nil, err
@@ -76,22 +80,35 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 		return nil, err
 	}
 	res, err := in.fill(ctx, t, p)
-	if err != nil {
+	switch {
+	case err != nil && t.changed:
 		return nil, fmt.Errorf("%w; %w: files were changed, but the image does not boot", err, ErrHalfway)
+	case err != nil && t.Replace == ReplaceAlongside:
+		return nil, fmt.Errorf("%w; nothing was removed, and what is there boots as before", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w; %w: what was fetched is in the file system", err, ErrHalfway)
 	}
 	return res, nil
 }
 
 // fill makes room and installs.
 func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, error) {
-	if err := t.makeRoom(); err != nil {
-		return nil, err
+	if t.Replace == ReplaceAll {
+		if err := t.clear(t.root, t.boot, t.esp); err != nil {
+			return nil, err
+		}
 	}
 	var err error
-	if p.boot, err = makeBoot(t.root); err != nil {
+	if p.boot, err = makeDir(t.root, "boot"); err != nil {
 		return nil, err
 	}
 	defer p.boot.Close()
+	p.clear = func() error {
+		if t.Replace != ReplaceAlongside {
+			return t.clear()
+		}
+		return t.clear(p.boot, t.esp)
+	}
 	res, err := in.install(ctx, p)
 	if err != nil {
 		return nil, err
@@ -100,9 +117,6 @@ func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, err
 		if err := t.requestCleanup(); err != nil {
 			return nil, err
 		}
-	}
-	if t.SkipFinalize {
-		return res, unix.Syncfs(int(t.root.Fd()))
 	}
 	in.say("finishing the file systems")
 	return res, t.finalize()
@@ -117,6 +131,7 @@ type target struct {
 	bootFS  disk.Mounted
 	esp     *os.File // nil if there is none
 	bios    *os.File // the disk with a BIOS boot partition, or nil
+	changed bool     // what was there is gone, or is no longer what boots
 }
 
 func openTarget(ctx context.Context, f FilesystemOptions) (*target, error) {
@@ -148,12 +163,12 @@ func (t *target) examine(ctx context.Context) error {
 	if t.mounted, err = disk.Inspect(ctx, t.root); err != nil {
 		return err
 	}
-	if _, err := config.ParseFilesystem(t.mounted.Type); err != nil {
-		return err
-	}
-	if dir, err := openDir(t.root, "sysroot/composefs"); err == nil {
+	if dir, err := openDir(t.root, "sysroot/composefs"); err == nil { // its root is an overlay
 		dir.Close()
 		return errors.New("a host of bootc runs from it already: 'bootc switch' makes it run another image")
+	}
+	if _, err := config.ParseFilesystem(t.mounted.Type); err != nil {
+		return err
 	}
 	if t.boot, err = t.openMount("boot"); err != nil {
 		return err
@@ -270,7 +285,9 @@ func (t *target) rootArgs(spec *string) (kargs.Line, error) {
 	return line, nil
 }
 
-// bootArgs have systemd mount a /boot that is a file system of its own.
+// bootArgs have systemd mount a /boot that is a file system of its own. There is no
+// boot= among them, by which dracut's FIPS module finds it: initramfs-tools takes
+// that for the name of a script and does not boot.
 func (t *target) bootArgs(spec *string) kargs.Line {
 	source := ""
 	switch {
@@ -286,15 +303,27 @@ func (t *target) bootArgs(spec *string) kargs.Line {
 	if t.boot != nil {
 		fstype = t.bootFS.Type
 	}
-	return kargs.Line{
-		kargs.Arg("boot=" + source),
-		kargs.Arg("systemd.mount-extra=" + source + ":/boot:" + fstype + ":ro"),
-	}
+	return kargs.Line{kargs.Arg("systemd.mount-extra=" + source + ":/boot:" + fstype + ":ro")}
 }
 
-// finalize leaves the file systems as if they were unmounted.
+// finalize makes all durable, and unless that is to be skipped leaves the file systems
+// as if they were unmounted.
 func (t *target) finalize() error {
-	for _, dir := range slices.DeleteFunc([]*os.File{t.boot, t.root}, func(f *os.File) bool { return f == nil }) {
+	if t.bios != nil {
+		if err := t.bios.Sync(); err != nil {
+			return fmt.Errorf("boot sector: %w", err)
+		}
+	}
+	for _, dir := range []*os.File{t.esp, t.boot, t.root} {
+		if dir == nil {
+			continue
+		}
+		if err := unix.Syncfs(int(dir.Fd())); err != nil {
+			return fmt.Errorf("sync %s: %w", dir.Name(), err)
+		}
+		if t.SkipFinalize || dir == t.esp {
+			continue
+		}
 		if err := disk.Trim(dir); err != nil {
 			return err
 		}

@@ -51,11 +51,11 @@ func TestToFilesystem(t *testing.T) {
 		{"ext4", "ext4", FilesystemOptions{}, false, "options root=UUID=UUID rw fromconfig quiet console=tty0 composefs"},
 		{"xfs", "xfs", FilesystemOptions{}, false, "options root=UUID=UUID rw fromconfig"},
 		{"btrfs", "btrfs", FilesystemOptions{}, false, "options root=UUID=UUID rw fromconfig"},
-		{"separate /boot", "ext4", FilesystemOptions{}, true, "options root=UUID=UUID rw boot=UUID=BOOT systemd.mount-extra=UUID=BOOT:/boot:ext4:ro fromconfig"},
+		{"separate /boot", "ext4", FilesystemOptions{}, true, "options root=UUID=UUID rw systemd.mount-extra=UUID=BOOT:/boot:ext4:ro fromconfig"},
 		{"specs", "ext4", FilesystemOptions{RootSpec: &label, BootSpec: &empty}, true, "options root=LABEL=x rw fromconfig"},
 		{"no root=", "ext4", FilesystemOptions{RootSpec: &empty}, false, "options rw fromconfig"},
 		{"inherited", "ext4", FilesystemOptions{Inherit: kargs.Parse("quiet root=/dev/sda2 rootflags=noatime rd.luks=1 splash")}, false, "options root=/dev/sda2 rootflags=noatime rd.luks=1 rw fromconfig"},
-		{"wipe", "ext4", FilesystemOptions{Replace: ReplaceAll}, true, "options root=UUID=UUID rw boot"},
+		{"wipe", "ext4", FilesystemOptions{Replace: ReplaceAll}, true, "options root=UUID=UUID rw systemd.mount-extra=UUID=BOOT:"},
 		{"alongside", "ext4", FilesystemOptions{Replace: ReplaceAlongside, Cleanup: true, SkipFinalize: true}, false, "options root=UUID=UUID rw fromconfig"},
 	}
 	for _, tt := range tests {

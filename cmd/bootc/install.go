@@ -96,7 +96,7 @@ func (e *env) installToFilesystemCommand() *cli.Command {
 		Description: "ROOT_PATH is where the root file system is mounted, with the EFI system partition on boot/efi in it, and /boot if that is one of its own.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root-mount-spec", Usage: "find the root by `SPEC`, such as LABEL=rootfs; empty for no root= argument (default: its UUID)"},
-			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for no boot= argument (default: its UUID)"},
+			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for not mounting it (default: its UUID)"},
 			&cli.StringFlag{Name: "replace", Usage: "`WHAT` is there already: wipe removes all, alongside what is in /boot and on the EFI system partition"},
 			&cli.BoolFlag{Name: "acknowledge-destructive", Usage: "do not wait before the root that runs is changed"},
 			&cli.BoolFlag{Name: "skip-finalize", Usage: "leave the file systems writable"},

@@ -186,3 +186,25 @@ func TestConfigDiff(t *testing.T) {
 	m.writeEtc("a", "late")
 	want(1, 1, 1, 1)
 }
+
+// TestKilledInTheMerge, with half of a merge on disk: the next one begins anew.
+func TestKilledInTheMerge(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	m.push(v("2"))
+	staged := m.mustUpgrade().ID.String()
+	m.must(os.Rename(m.path(stateDir, staged, etcStaged), m.path(stateDir, staged, etcWork)))
+	m.must(os.WriteFile(m.path(stateDir, staged, etcWork, "half"), nil, 0o600))
+	m.must(os.Remove(m.path(stateDir, staged, etcWork, "release")))
+	m.must(m.finalize())
+	if _, err := os.Stat(m.runPath("composefs/staged-deployment")); !os.IsNotExist(err) {
+		t.Errorf("the marker: %v", err)
+	}
+	m.boot()
+	if got := m.readEtc("release"); got != "of 2\n" {
+		t.Errorf("release: %q", got)
+	}
+	if _, err := os.Stat(m.etcPath("half")); !os.IsNotExist(err) {
+		t.Errorf("a leftover: %v", err)
+	}
+}

@@ -333,6 +333,11 @@ func (m *machine) gcIsNoOp() {
 	if res := m.gc(); !res.Empty() {
 		m.t.Errorf("garbage was left: %+v", res)
 	}
+	unfinished, err := filepath.Glob(m.path(stateDir, "*", "etc.*"))
+	m.must(err)
+	if len(unfinished) > 0 && m.status().Status.Staged == nil {
+		m.t.Errorf("garbage was left: %v", unfinished)
+	}
 }
 
 func (m *machine) gc() (res GCResult) {

@@ -213,3 +213,72 @@ func TestSharedKernelSurvives(t *testing.T) {
 	}
 	m.gcIsNoOp()
 }
+
+// TestDeleteFirstFromTheThird makes that which runs boot next, not that which happens
+// to be the second.
+func TestDeleteFirstFromTheThird(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.must(m.pin(m.id("1"), true))
+	m.push(v("3"))
+	m.mustUpgrade()
+	m.reboot()
+	menu, err := m.loader.Menu()
+	m.must(err)
+	m.bootEntry(menu[2])
+	m.wantPicture("booted 1* | rollback 3 | other 2 | queued")
+	m.must(m.delete(m.id("3")))
+	m.wantPicture("booted 1* | rollback 2")
+}
+
+// TestCutRollback kills a rollback at each step of the boot loader, where the staged
+// deployment is the very one to roll back to: it is dropped, or staged as before.
+func TestCutRollback(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		m, fake := scenes[2].make(t)
+		m.mustUpgrade()
+		m.wantPicture("staged 1 | booted 2 | rollback 1")
+		fake.PanicAt(n)
+		if !powerCut(func() { m.mustRollback(true) }) {
+			break
+		}
+		if got := m.picture(); got != "booted 2 | rollback 1" && got != "booted 2 | rollback 1 | queued" {
+			t.Errorf("after step %d: %s", n, got)
+		}
+		m.must(m.finalize())
+		m.boot()
+		m.gc()
+		m.gcIsNoOp()
+	}
+}
+
+// TestRestagedKeepsItsEtc: a deployment to roll back to whose image is staged anew has
+// the /etc that it had until the shutdown, and the merged one from then on.
+func TestRestagedKeepsItsEtc(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []bool{true, false} {
+		m, _ := fakeMachine(t, v("1"))
+		m.writeEtc("note", "of 1")
+		m.push(v("2"))
+		m.mustUpgrade()
+		m.reboot()
+		m.writeEtc("note", "of 2")
+		m.push(v("1"))
+		m.mustUpgrade()
+		want := "of 2"
+		if cut {
+			menu, err := m.loader.Menu()
+			m.must(err)
+			m.bootEntry(menu[1])
+			want = "of 1"
+		} else {
+			m.reboot()
+		}
+		if got := m.readEtc("note"); got != want || m.version() != "1" {
+			t.Errorf("cut %t: version %s, /etc/note %q, want %q", cut, m.version(), got, want)
+		}
+		m.gc()
+		m.gcIsNoOp()
+	}
+}

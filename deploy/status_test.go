@@ -75,6 +75,12 @@ func TestCorruptedState(t *testing.T) {
 			m.must(os.MkdirAll(m.runPath("composefs"), 0o755))
 			m.must(os.WriteFile(m.runPath("composefs/staged-deployment"), []byte("{"), 0o644))
 		}, "booted 2 | rollback 1"},
+		{"a marker of another than the staged menu", func(m *machine) {
+			m.push(v("3"))
+			m.mustUpgrade()
+			m.must(os.WriteFile(m.runPath("composefs/staged-deployment"),
+				[]byte(`{"depl_id":"`+bootloadertest.ID("x").String()+`","finalization_locked":false}`), 0o644))
+		}, "booted 2 | rollback 1"},
 		{"a marker of nothing", func(m *machine) {
 			m.must(os.MkdirAll(m.runPath("composefs"), 0o755))
 			m.must(os.WriteFile(m.runPath("composefs/staged-deployment"),

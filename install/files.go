@@ -3,11 +3,11 @@ package install
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -17,6 +17,9 @@ import (
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/internal/atomicfile"
 )
+
+// plainPath is a path that stands for itself in a line of tmpfiles.d(5).
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9._/+-]+$`)
 
 // writeSSHKeys has systemd-tmpfiles put the keys into root's home at each boot if
 // there are none. The home is often a link into /var, and may be on a file system
@@ -29,6 +32,9 @@ func (in *installer) writeSSHKeys(root *os.File, p *deploy.Pulled) error {
 	if target, err := fs.ReadLink(p.FS, "root"); err == nil {
 		home = path.Join("/", target)
 	}
+	if !plainPath.MatchString(home) {
+		return fmt.Errorf("root's home in this image, %q, has characters that tmpfiles.d(5) takes for others", home)
+	}
 	if !strings.HasPrefix(home, "/var/") {
 		in.say("warning: root's home in this image, %s, is not below /var: the ssh keys get there only if it can be written to", home)
 	}
@@ -37,12 +43,14 @@ func (in *installer) writeSSHKeys(root *os.File, p *deploy.Pulled) error {
 		return err
 	}
 	defer etc.Close()
-	if err := unix.Mkdirat(int(etc.Fd()), "tmpfiles.d", 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("make /etc/tmpfiles.d: %w", err)
+	dir, err := makeDir(etc, "tmpfiles.d")
+	if err != nil {
+		return fmt.Errorf("/etc of the image: %w", err)
 	}
+	defer dir.Close()
 	//nolint:dupword // user and group
 	line := fmt.Sprintf("f~ %s/.ssh/authorized_keys 600 root root - %s\n", home, base64.StdEncoding.EncodeToString(in.SSHKeys))
-	return atomicfile.WriteFile(etc, "tmpfiles.d/bootc-root-ssh.conf", []byte(line), 0o644)
+	return atomicfile.WriteFile(dir, "bootc-root-ssh.conf", []byte(line), 0o644)
 }
 
 // aleph is the document .bootc-aleph.json, which keeps what a host was once

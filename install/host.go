@@ -5,21 +5,19 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/install/disk"
 )
 
 // IsHostRoot says whether path is on the file system of the root directory, that of
 // this process or that of the host's first one, as far as that may be looked at.
 func IsHostRoot(path string) (bool, error) {
-	var target unix.Stat_t
-	if err := unix.Stat(path, &target); err != nil {
+	target, err := disk.DeviceOf(path, "/proc/self/mountinfo")
+	if err != nil {
 		return false, fmt.Errorf("cannot look at %s: %w", path, err)
 	}
-	for _, root := range []string{"/", "/proc/1/root"} {
-		var st unix.Stat_t
-		if unix.Stat(root, &st) == nil && st.Dev == target.Dev {
+	for root, mounts := range map[string]string{"/": "/proc/self/mountinfo", "/proc/1/root": "/proc/1/mountinfo"} {
+		if dev, err := disk.DeviceOf(root, mounts); err == nil && dev == target {
 			return true, nil
 		}
 	}

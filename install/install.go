@@ -18,6 +18,7 @@ import (
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/deploy"
+	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
@@ -63,15 +64,22 @@ type Result struct {
 
 // place is where a host comes to be: the physical root and what belongs to it.
 type place struct {
-	root     *os.File // its root directory
-	boot     *os.File // /boot in it
-	esp      *os.File // a directory for the ESP's files; nil if there is none
-	bios     *bootloader.BIOSDisk
+	root *os.File // its root directory
+	boot *os.File // /boot in it
+	esp  *os.File // a directory for the ESP's files; nil if there is none
+	bios *bootloader.BIOSDisk
+
+	espIsBoot bool // the ESP is mounted on /boot
+
 	rootUUID string // of the file system with /boot
 	bootPath string // where /boot is in it, for GRUB
 
 	args         kargs.Line // by which the initramfs finds the root
 	discoverable bool       // it could find it without
+
+	// clear makes boot and esp empty. It is called when the image is there and fit to
+	// be installed, since what is there boots until then.
+	clear func() error
 }
 
 // installer is one installation.
@@ -154,13 +162,16 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	if err != nil {
 		return nil, err
 	}
-	if err := in.readConfig(pulled); err != nil {
+	if err := in.readConfig(ctx, pulled); err != nil {
 		return nil, err
 	}
 	if in.kind, err = in.chooseLoader(pulled.FS); err != nil {
 		return nil, err
 	}
 	if err := in.checkImage(pulled, p); err != nil {
+		return nil, err
+	}
+	if err := p.clear(); err != nil {
 		return nil, err
 	}
 	files := bootloader.Files{Boot: p.boot, ESP: p.esp}
@@ -190,7 +201,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 
 // readConfig reads the image's own configuration if that of its container was not
 // given.
-func (in *installer) readConfig(p *deploy.Pulled) error {
+func (in *installer) readConfig(ctx context.Context, p *deploy.Pulled) error {
 	if in.Config != nil {
 		return nil
 	}
@@ -202,7 +213,25 @@ func (in *installer) readConfig(p *deploy.Pulled) error {
 		in.say("warning: %s", w)
 	}
 	in.Config = c
-	return checkConfig(c)
+	if err := checkConfig(c); err != nil {
+		return err
+	}
+	return in.enforceSignature(ctx)
+}
+
+// enforceSignature heeds that the configuration wants an image whose signature is
+// verified.
+func (in *installer) enforceSignature(ctx context.Context) error {
+	if enforce := in.Config.EnforceContainerSigpolicy; enforce == nil || !*enforce || in.Image.RequireSignature {
+		return nil
+	}
+	in.Image.RequireSignature = true
+	in.Target.Signature = &host.Signature{Kind: host.ContainerPolicy}
+	img, err := image.Open(ctx, in.Source, in.Image)
+	if err != nil {
+		return fmt.Errorf("the image's configuration enforces the signature policy: %w", err)
+	}
+	return img.Close()
 }
 
 // checkImage refuses an image that cannot boot from the place.
@@ -214,14 +243,23 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 	if uki && p.esp == nil && in.kind == bootloader.GRUB {
 		return fmt.Errorf("%w for the unified kernel image", errNoESP)
 	}
+	if in.kind == bootloader.GRUB {
+		if err := disk.NeedTools("grub-mkimage"); err != nil {
+			return err
+		}
+	}
 	return p.check(in.kind)
 }
+
+var errESPIsBoot = errors.New("the EFI system partition is mounted on boot of the target, where GRUB has its files: mount it on boot/efi")
 
 var errNoESP = errors.New("no EFI system partition is mounted on boot/efi of the target")
 
 // check refuses a place where the boot loader cannot be.
 func (p place) check(kind bootloader.Kind) error {
 	switch {
+	case kind == bootloader.GRUB && p.espIsBoot:
+		return errESPIsBoot
 	case kind == bootloader.None || p.esp != nil:
 		return nil
 	case kind != bootloader.GRUB:
@@ -250,20 +288,24 @@ func (in *installer) installLoader(ctx context.Context, fsys fs.FS, files bootlo
 	return bootloader.Install(ctx, o)
 }
 
-// makeBoot makes the directory boot in root, if it is missing, and opens it.
-func makeBoot(root *os.File) (*os.File, error) {
-	err := unix.Mkdirat(int(root.Fd()), "boot", 0o755)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, fmt.Errorf("make /boot: %w", err)
-	}
-	return openDir(root, "boot")
-}
-
-// openDir opens the directory name in dir, which is no link.
+// openDir opens the directory name in dir. No part of name may be a link: it could lead
+// out of dir, to what belongs to the system that runs.
 func openDir(dir *os.File, name string) (*os.File, error) {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat2(int(dir.Fd()), name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
+}
+
+// makeDir makes the directory name in dir, if it is missing, and opens it.
+func makeDir(dir *os.File, name string) (*os.File, error) {
+	err := unix.Mkdirat(int(dir.Fd()), name, 0o755)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	return openDir(dir, name)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/install/config"
@@ -166,7 +167,7 @@ func mounted(t *testing.T, dev string) string {
 	t.Helper()
 	dir := t.TempDir()
 	run(t, "mount", "-o", "ro", dev, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 	return dir
 }
 
@@ -292,6 +293,40 @@ func checkRoot(t *testing.T, root, id string) {
 	}
 }
 
+// What the image's own configuration says of signatures counts, though it is read late.
+func TestConfigEnforcesSignature(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	loopMount(t, "ext4", root)
+	all := append(entries(t), registrytest.File("usr/lib/bootc/install/90.toml", "[install]\nenforce-container-sigpolicy = true\n"))
+	o := options(t, layout(t, all), &told{}) // whose policy accepts anything
+	o.Loader = config.NoLoader
+	_, err := ToFilesystem(context.Background(), o, FilesystemOptions{Path: root})
+	if !errors.Is(err, image.ErrSignature) || !strings.Contains(err.Error(), "the image's configuration enforces the signature policy: ") {
+		t.Error(err)
+	}
+}
+
+func TestPlaceCheck(t *testing.T) {
+	t.Parallel()
+	esp := place{esp: os.Stdin}
+	onBoot := place{esp: os.Stdin, espIsBoot: true}
+	bios := place{bios: &bootloader.BIOSDisk{}}
+	tests := []struct {
+		kind bootloader.Kind
+		p    place
+		want error
+	}{
+		{bootloader.GRUB, esp, nil}, {bootloader.GRUB, bios, nil}, {bootloader.GRUB, place{}, errNoESP}, {bootloader.GRUB, onBoot, errESPIsBoot},
+		{bootloader.Systemd, onBoot, nil}, {bootloader.Systemd, bios, errNoESP}, {bootloader.None, place{}, nil},
+	}
+	for _, tt := range tests {
+		if err := tt.p.check(tt.kind); !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+			t.Errorf("%s %+v: %v", tt.kind, tt.p, err)
+		}
+	}
+}
+
 // A block device gets partitions that the kernel knows, here with sectors of 4096
 // bytes, of which a BIOS cannot boot.
 func TestToDiskOnDevice(t *testing.T) {
@@ -324,7 +359,7 @@ func TestBootctlFindsEntry(t *testing.T) {
 	}
 	esp := t.TempDir() // of which bootctl wants to be sure that it is a file system
 	run(t, "mount", "-t", "tmpfs", "tmpfs", esp)
-	t.Cleanup(func() { run(t, "umount", esp) })
+	t.Cleanup(func() { run(t, "umount", "--lazy", esp) })
 	run(t, "mcopy", "-s", "-i", partitions(t, file)[plan.ESP], "::", esp)
 	cmd := exec.Command(testtool.Path(t, "bootctl"), "--esp-path="+esp, "--no-pager", "list", "--json=short")
 	cmd.Env = append(os.Environ(), "SYSTEMD_RELAX_ESP_CHECKS=1")

@@ -18,47 +18,35 @@ import (
 // shown is how many names an error lists.
 const shown = 5
 
+var errEnough = errors.New("enough was found")
+
 // checkEmpty refuses a target in which there are files, at other places than mount
 // points.
 func (t *target) checkEmpty() error {
 	var found []string
 	err := walkMount(t.root, "", func(_ *os.Root, name string, e fs.DirEntry) error {
-		if !e.IsDir() && path.Dir(name) != "lost+found" {
-			found = append(found, "/"+name)
+		if e.IsDir() || path.Dir(name) == "lost+found" {
+			return nil
 		}
+		if len(found) == shown {
+			return errEnough
+		}
+		found = append(found, "/"+name)
 		return nil
 	})
-	if err != nil || len(found) == 0 {
+	if err != nil && !errors.Is(err, errEnough) || len(found) == 0 {
 		return err
 	}
-	names := strings.Join(found[:min(len(found), shown)], ", ")
-	if len(found) > shown {
-		names += fmt.Sprintf(" and %d more", len(found)-shown)
+	names := strings.Join(found, ", ")
+	if err != nil {
+		names += " and more"
 	}
 	return fmt.Errorf("%w: it holds %s", disk.ErrNotEmpty, names)
 }
 
-// makeRoom removes what is to be replaced.
-func (t *target) makeRoom() error {
-	var dirs []*os.File
-	switch t.Replace {
-	case ReplaceNothing:
-		return nil
-	case ReplaceAll:
-		dirs = []*os.File{t.root, t.boot, t.esp}
-	case ReplaceAlongside:
-		boot := t.boot
-		if boot == nil {
-			var err error
-			if boot, err = openDir(t.root, "boot"); err != nil && !errors.Is(err, unix.ENOENT) {
-				return err
-			}
-			if boot != nil {
-				defer boot.Close()
-			}
-		}
-		dirs = []*os.File{boot, t.esp}
-	}
+// clear removes what is to be replaced.
+func (t *target) clear(dirs ...*os.File) error {
+	t.changed = true
 	for _, dir := range dirs {
 		if dir == nil {
 			continue
@@ -138,8 +126,10 @@ func isMountPoint(root *os.Root, name string) (bool, error) {
 // requestCleanup leaves the mark for which the unit that removes the old system's
 // files looks at the first boot.
 func (t *target) requestCleanup() error {
-	if err := unix.Mkdirat(int(t.root.Fd()), "etc", 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("make etc: %w", err)
+	etc, err := makeDir(t.root, "etc")
+	if err != nil {
+		return err
 	}
-	return atomicfile.WriteFile(t.root, "etc/bootc-destructive-cleanup", nil, 0o644)
+	defer etc.Close()
+	return atomicfile.WriteFile(etc, "bootc-destructive-cleanup", nil, 0o644)
 }

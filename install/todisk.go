@@ -156,7 +156,7 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	}
 	defer root.Close() //nolint:errcheck // it is sealed, or the error that matters is another
 	j.done = "partitioned and formatted"
-	boot, err := makeBoot(root.Root)
+	boot, err := makeDir(root.Root, "boot")
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +164,7 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	res, err := j.install(ctx, place{
 		root: root.Root, boot: boot, esp: esp, bios: j.bios(),
 		args: kargs.Line{kargs.Arg("root=UUID=" + uuid), "rw"}, discoverable: true, rootUUID: uuid, bootPath: "/boot",
+		clear: func() error { return nil }, // all is new
 	})
 	if err != nil {
 		return nil, err

@@ -52,8 +52,10 @@ func ToFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 
 func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result, error) {
 	if f.Replace == ReplaceAll {
-		if host, err := IsHostRoot(f.Path); err != nil || host {
-			return nil, errors.Join(err, errors.New("the system that runs is there, which --replace=wipe would remove under itself: --replace=alongside keeps it until the next boot"))
+		if host, err := IsHostRoot(f.Path); err != nil {
+			return nil, err
+		} else if host {
+			return nil, errors.New("the system that runs is there, and --replace=wipe would remove it under itself: --replace=alongside keeps it")
 		}
 	}
 	t, err := openTarget(ctx, f)
@@ -130,6 +132,9 @@ type target struct {
 	boot    *os.File // a file system of its own; nil if there is none
 	bootFS  disk.Mounted
 	esp     *os.File // nil if there is none
+
+	espIsBoot bool
+
 	bios    *os.File // the disk with a BIOS boot partition, or nil
 	changed bool     // what was there is gone, or is no longer what boots
 }
@@ -210,7 +215,7 @@ func (t *target) findESP(ctx context.Context) error {
 		}
 		m, err := disk.Inspect(ctx, dir)
 		if err == nil && m.Type == "vfat" {
-			t.esp = dir
+			t.esp, t.espIsBoot = dir, name == "boot"
 			return nil
 		}
 		dir.Close()
@@ -223,7 +228,7 @@ func (t *target) findESP(ctx context.Context) error {
 
 // place says how the host finds its file systems.
 func (t *target) place(ctx context.Context, c *config.Config) (place, error) {
-	p := place{root: t.root, esp: t.esp, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
+	p := place{root: t.root, esp: t.esp, espIsBoot: t.espIsBoot, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
 	if c == nil {
 		c = &config.Config{}
 	}

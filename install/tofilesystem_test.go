@@ -5,12 +5,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
 	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/osimage"
 )
 
 // loopMount mounts a new file system of a gigabyte at dir.
@@ -23,7 +26,8 @@ func loopMount(t *testing.T, fstype, dir string) (dev string) {
 		t.Fatal(err)
 	}
 	run(t, "mount", dev, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	// Lazily, for a process that another test is about to start may hold our files.
+	t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 	return dev
 }
 
@@ -130,7 +134,7 @@ func TestToFilesystemRefuses(t *testing.T) {
 		{"file system", func(t *testing.T) string {
 			dir := t.TempDir()
 			run(t, "mount", "-t", "tmpfs", "tmpfs", dir)
-			t.Cleanup(func() { run(t, "umount", dir) })
+			t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 			return dir
 		}, config.NoLoader, nil, `unknown file system "tmpfs"`},
 		{"files", func(t *testing.T) string {
@@ -139,7 +143,7 @@ func TestToFilesystemRefuses(t *testing.T) {
 			run(t, "mkdir", "-p", dir+"/a/b", dir+"/empty")
 			run(t, "touch", dir+"/a/b/1", dir+"/a/2", dir+"/a/3", dir+"/a/4", dir+"/a/5", dir+"/6")
 			return dir
-		}, config.NoLoader, disk.ErrNotEmpty, " and 1 more"},
+		}, config.NoLoader, disk.ErrNotEmpty, " and more"},
 		{"no ESP", func(t *testing.T) string {
 			dir := t.TempDir()
 			loopMount(t, "ext4", dir)
@@ -152,7 +156,8 @@ func TestToFilesystemRefuses(t *testing.T) {
 		}, config.GRUB, nil, "no EFI system partition is mounted on boot/efi of the target for GRUB, nor has the disk a BIOS boot partition"},
 		{"a host of bootc", func(t *testing.T) string {
 			dir := t.TempDir()
-			loopMount(t, "ext4", dir)
+			run(t, "mount", "-t", "tmpfs", "tmpfs", dir)
+			t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 			run(t, "mkdir", "-p", dir+"/sysroot/composefs")
 			return dir
 		}, config.NoLoader, nil, "'bootc switch' makes it run another image"},
@@ -166,6 +171,86 @@ func TestToFilesystemRefuses(t *testing.T) {
 			_, err := ToFilesystem(context.Background(), o, FilesystemOptions{Path: path})
 			if err == nil || !strings.HasPrefix(err.Error(), "cannot install into "+path+": ") || !strings.Contains(err.Error(), tt.want) || errors.Is(err, ErrHalfway) || tt.is != nil && !errors.Is(err, tt.is) {
 				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// What the system that runs boots by is removed when all else is there, not before.
+func TestToFilesystemAlongside(t *testing.T) {
+	t.Parallel()
+	var without []registrytest.Entry
+	for _, e := range entries(t) {
+		if !strings.HasSuffix(e.Name, "vmlinuz") {
+			without = append(without, e)
+		}
+	}
+	root := t.TempDir()
+	loopMount(t, "ext4", root)
+	boot := filepath.Join(root, "boot")
+	loopMount(t, "ext4", boot)
+	run(t, "mkdir", "-p", boot+"/grub")
+	run(t, "touch", boot+"/grub/grub.cfg", boot+"/vmlinuz")
+	o := options(t, layout(t, without), &told{})
+	o.Loader = config.NoLoader
+	f := FilesystemOptions{Path: root, Replace: ReplaceAlongside, SkipFinalize: true}
+	_, err := ToFilesystem(context.Background(), o, f)
+	if !errors.Is(err, osimage.ErrNotBootable) || errors.Is(err, ErrHalfway) || !strings.HasSuffix(err.Error(), "; nothing was removed, and what is there boots as before") {
+		t.Error(err)
+	}
+	for _, name := range []string{"grub/grub.cfg", "vmlinuz"} {
+		if _, err := os.Stat(filepath.Join(boot, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	// Another image, and the same once more.
+	for range 2 {
+		o = options(t, layout(t, entries(t)), &told{})
+		o.Loader = config.NoLoader
+		if _, err := ToFilesystem(context.Background(), o, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(boot + "/vmlinuz"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestToFilesystemKeepsWhatRuns(t *testing.T) {
+	t.Parallel()
+	_, err := ToFilesystem(context.Background(), Options{}, FilesystemOptions{Path: "/proc/self/root/", Replace: ReplaceAll})
+	if err == nil || !strings.Contains(err.Error(), "the system that runs is there") {
+		t.Error(err)
+	}
+}
+
+// Nothing of an image leads out of the root that it is installed in.
+func TestLinksLeadNowhere(t *testing.T) {
+	t.Parallel()
+	outside := t.TempDir()
+	tests := []struct {
+		name  string
+		entry registrytest.Entry
+		want  string
+	}{
+		{"directory", registrytest.Symlink("etc/tmpfiles.d", outside), "/etc of the image: open tmpfiles.d: "},
+		{"home", registrytest.Symlink("root", "var/roothome\nf /evil"), "has characters that tmpfiles.d(5) takes for others"},
+		{"specifier", registrytest.Symlink("root", "var/%m"), "has characters that tmpfiles.d(5) takes for others"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			loopMount(t, "ext4", root)
+			all := slices.DeleteFunc(entries(t), func(e registrytest.Entry) bool { return e.Name == tt.entry.Name })
+			o := options(t, layout(t, append(all, tt.entry)), &told{})
+			o.Loader, o.SSHKeys = config.NoLoader, []byte("key")
+			_, err := ToFilesystem(context.Background(), o, FilesystemOptions{Path: root})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Error(err)
+			}
+			if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {
+				t.Errorf("outside: %v, %v", left, err)
 			}
 		})
 	}

@@ -25,7 +25,7 @@ var hints = []struct {
 	err  error
 	hint string
 }{
-	{install.ErrHalfway, "when the cause is mended, repeat it with --wipe, or with --replace=wipe for file systems"},
+	{install.ErrHalfway, "when the cause is mended, repeat it: with --wipe for a disk, for file systems with --replace=wipe, or --replace=alongside as before"},
 	{install.ErrNoFilesystem, "say --filesystem ext4, xfs or btrfs; images say it in /usr/lib/bootc/install, see 'bootc install print-configuration'"},
 	{disk.ErrNotEmpty, "--wipe replaces all that is on a disk, --replace=wipe what is in file systems"},
 	{disk.ErrInUse, "unmount it, or choose another one"},

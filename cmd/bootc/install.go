@@ -117,7 +117,7 @@ func (e *env) installToExistingRootCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			b, err := os.ReadFile(filepath.Join(e.root, "proc/cmdline"))
 			if err != nil {
-				return err
+				return fmt.Errorf("cannot read the kernel's command line: %w", err)
 			}
 			return e.installToFilesystem(c, install.FilesystemOptions{
 				Path: "/target", SkipFinalize: true, Cleanup: c.Bool("cleanup"), Inherit: kargs.Parse(string(b)),

@@ -125,7 +125,7 @@ func testRoot(t *testing.T, name string, loopback bool, fstype string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.Openat(int(m.Root.Fd()), "file", unix.O_CREAT|unix.O_WRONLY, 0o600)
+	fd, err := unix.Openat(int(m.Root.Fd()), "file", unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestOpenRefuses(t *testing.T) {
 			run(t, "mkfs.ext4", "-q", dev)
 			dir := t.TempDir()
 			run(t, "mount", dev, dir)
-			t.Cleanup(func() { run(t, "umount", dir) })
+			t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 			return dev
 		}, false, " is mounted on ", ErrInUse},
 		{"partition mounted", func(t *testing.T) string {
@@ -242,7 +242,7 @@ func TestOpenRefuses(t *testing.T) {
 			run(t, "mkfs.ext4", "-q", dev+"p1")
 			dir := t.TempDir()
 			run(t, "mount", dev+"p1", dir)
-			t.Cleanup(func() { run(t, "umount", dir) })
+			t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 			return dev
 		}, false, "p1 is mounted on ", ErrInUse},
 		{"partition", func(t *testing.T) string {
@@ -417,7 +417,7 @@ func TestInspect(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "mount", dev, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
 	if err := os.Mkdir(filepath.Join(dir, "below"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -434,5 +434,53 @@ func TestInspect(t *testing.T) {
 		if err != nil || m.Type != "ext4" || m.Source != dev || m.Subtree != "/" || m.UUID != uuid {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}
+	}
+}
+
+// Two subvolumes are of one file system, though stat(2) has it that they are not.
+func TestDeviceOf(t *testing.T) {
+	t.Parallel()
+	dev := device(t, empty(t, gib))
+	run(t, "mkfs.btrfs", "-q", dev)
+	top, sub := t.TempDir(), t.TempDir()
+	run(t, "mount", dev, top)
+	t.Cleanup(func() { run(t, "umount", "--lazy", top) })
+	run(t, "btrfs", "subvolume", "create", filepath.Join(top, "@"))
+	run(t, "mount", "-o", "subvol=@", dev, sub)
+	t.Cleanup(func() { run(t, "umount", "--lazy", sub) })
+	number := func(path string) string {
+		n, err := DeviceOf(path, "/proc/self/mountinfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if a, b := number(top), number(sub); a != b || a == number("/") {
+		t.Errorf("%s and %s, / has %s", a, b, number("/"))
+	}
+}
+
+// The kernel keeps the name that a device was mounted by, which may be a link that leads
+// to another one by now.
+func TestInspectDistrustsNames(t *testing.T) {
+	t.Parallel()
+	dev, other := device(t, empty(t, gib)), device(t, empty(t, gib))
+	const uuid = "3e6be9de-8139-11d1-9106-a43f08d823a8"
+	run(t, "mkfs.ext4", "-q", "-U", uuid, dev)
+	run(t, "mkfs.ext4", "-q", other)
+	dir, link := t.TempDir(), filepath.Join(t.TempDir(), "link")
+	run(t, "ln", "-s", dev, link)
+	if err := unix.Mount("/dev/.."+link, dir, "ext4", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { run(t, "umount", "--lazy", dir) })
+	run(t, "ln", "-sfn", other, link)
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if m, err := Inspect(context.Background(), f); err != nil || m.Source != dev || m.UUID != uuid {
+		t.Errorf("%+v, %v; want %s", m, err, dev)
 	}
 }

@@ -48,34 +48,65 @@ func Inspect(ctx context.Context, dir *os.File) (Mounted, error) {
 }
 
 func inspect(ctx context.Context, dir *os.File) (m Mounted, err error) {
-	st, err := statx(dir)
+	f, err := mountLine(dir, "/proc/self/mountinfo")
 	if err != nil {
 		return m, err
 	}
-	id := strconv.FormatUint(st.Mnt_id, 10)
-	err = eachLine("/proc/self/mountinfo", func(f []string) {
-		if f[0] != id {
-			return
+	for i := 6; i+3 < len(f); i++ {
+		if f[i] == "-" { // optional fields end here
+			m = Mounted{Type: f[i+1], Source: unescape(f[i+2]), Subtree: unescape(f[3]), Options: f[i+3]}
+			break
 		}
-		for i := 6; i+3 < len(f); i++ {
-			if f[i] == "-" { // optional fields end here
-				m = Mounted{Type: f[i+1], Source: unescape(f[i+2]), Subtree: unescape(f[3]), Options: f[i+3]}
-				return
-			}
-		}
-	})
-	if err == nil && m.Type == "" {
-		err = errors.New("it is not in this process's mount namespace")
-	}
-	if err != nil {
-		return m, err
 	}
 	if !strings.HasPrefix(m.Source, "/dev/") {
 		return m, nil
 	}
+	// The source is the name that somebody once gave the device. It may be that of
+	// another one by now, or of none. btrfs has numbers of its own, of no device.
+	if !strings.HasPrefix(f[2], "0:") {
+		dev, err := sysfsOf(f[2])
+		if err != nil {
+			return m, err
+		}
+		m.Source = deviceName(dev)
+	}
 	out, err := Tool(ctx, "", "blkid", "--probe", "--match-tag", "UUID", "--output", "value", m.Source)
 	m.UUID = strings.TrimSpace(string(out))
 	return m, err
+}
+
+// mountLine has the fields of the line of mountinfo, proc_pid_mountinfo(5), for the mount
+// on which file is.
+func mountLine(file *os.File, mountinfo string) (fields []string, err error) {
+	st, err := statx(file)
+	if err != nil {
+		return nil, err
+	}
+	id := strconv.FormatUint(st.Mnt_id, 10)
+	err = eachLine(mountinfo, func(f []string) {
+		if f[0] == id && len(f) > 6 {
+			fields = f
+		}
+	})
+	if err == nil && fields == nil {
+		err = errors.New("it is not in this process's mount namespace")
+	}
+	return fields, err
+}
+
+// DeviceOf is the number of the file system on which path is, with a process's table of
+// mounts. All subvolumes of a btrfs have the same one, unlike what stat(2) says.
+func DeviceOf(path, mountinfo string) (string, error) {
+	f, err := os.OpenFile(path, unix.O_PATH, 0)
+	if err != nil {
+		return "", bare(err)
+	}
+	defer f.Close()
+	line, err := mountLine(f, mountinfo)
+	if err != nil {
+		return "", err
+	}
+	return line[2], nil
 }
 
 // unescape undoes how the kernel writes blanks in tables of mounts.

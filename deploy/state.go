@@ -98,7 +98,8 @@ func (s *Sysroot) leftovers(id verity.Digest, isStaged bool) ([]string, error) {
 }
 
 // liveEtc is the /etc of the deployment that runs, without the file systems that
-// are mounted below it: a clone of this one mount that is attached nowhere.
+// are mounted below it: a clone of this one mount that is attached nowhere. If it is
+// one already, kernels before 6.15 do not clone it again, and need not.
 func (s *Sysroot) liveEtc() (*os.File, error) {
 	if s.etc != nil {
 		return s.etc, nil
@@ -107,6 +108,9 @@ func (s *Sysroot) liveEtc() (*os.File, error) {
 		return nil, ErrNotBooted
 	}
 	fd, err := unix.OpenTree(int(s.sys.Etc.Fd()), "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if errors.Is(err, unix.EINVAL) {
+		fd, err = unix.Openat(int(s.sys.Etc.Fd()), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("clone the mount of /etc: %w", err)
 	}

@@ -90,7 +90,7 @@ func checkTransfer(t *testing.T, h *testHost, image testimage.Image, want int) {
 
 // onESP is a script that runs in the root of the EFI system partition.
 func onESP(script string) string {
-	return "set -e; d=$(mktemp -d); mount -o ro LABEL=EFI-SYSTEM $d; cd $d; " + script + "; cd /; umount $d; rmdir $d"
+	return "set -e; d=$(mktemp -d); mount LABEL=EFI-SYSTEM $d; cd $d; " + script + "; cd /; umount $d; rmdir $d"
 }
 
 // checkClean checks that all in the repository is whole, and nothing is there

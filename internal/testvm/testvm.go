@@ -114,7 +114,7 @@ func arguments(t testing.TB, dir string, o Options) []string {
 	}
 	args := []string{
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+rdrand",
-		"-smp", "2", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", "stdio",
+		"-smp", "1", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", "stdio",
 		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
 	}
 	if o.Firmware != BIOS {

@@ -69,18 +69,26 @@ func switchTarget(c *cli.Context) (deploy.Target, error) {
 	if c.Bool("enforce-container-sigpolicy") {
 		t.Signature = &host.Signature{Kind: host.ContainerPolicy}
 	}
-	if !c.IsSet("transport") {
+	if c.IsSet("transport") {
+		t.Ref, err = image.New(c.String("transport"), args[0])
+	} else {
 		t.Ref, err = image.Parse(args[0])
-		return t, err
 	}
-	name := args[0]
-	switch c.String("transport") {
-	case "oci", "oci-archive", "dir", "docker-archive":
-		// Upgrades follow it, from wherever they are started.
-		if name, err = filepath.Abs(name); err != nil {
-			return t, err
-		}
+	if err == nil {
+		t.Ref, err = absolute(t.Ref)
 	}
-	t.Ref, err = image.New(c.String("transport"), name)
 	return t, err
+}
+
+// absolute is ref for those who follow it from wherever they are started.
+func absolute(ref image.Reference) (image.Reference, error) {
+	switch ref.Transport() {
+	case "oci", "oci-archive", "dir", "docker-archive":
+		name, err := filepath.Abs(ref.Name())
+		if err != nil {
+			return ref, err
+		}
+		return image.New(ref.Transport(), name)
+	}
+	return ref, nil
 }

@@ -36,6 +36,9 @@ func (e *env) upgrade(c *cli.Context) error {
 	if err := exclusive(c, "check", "apply", "download-only"); err != nil {
 		return err
 	}
+	if err := exclusive(c, "download-only", "apply"); err != nil {
+		return err
+	}
 	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag"); err != nil {
 		return err
 	}
@@ -131,7 +134,7 @@ func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(opened) 
 	}
 	out.print(e, o)
 	boots := out.staged.Change == deploy.Available || out.staged.Change == deploy.AlreadyStaged
-	return e.applyIf(c, boots && !o.DownloadOnly)
+	return e.applyIf(c, boots)
 }
 
 func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions) (outcome, error) {

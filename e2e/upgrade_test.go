@@ -39,7 +39,7 @@ echo changed >/var/lib/seed`)
 
 	kernels := h.Run(onESP("ls -d EFI/Linux/*"))
 	h.registry.Reset()
-	took := h.Run("start=$(date +%s%N); bootc upgrade --quiet >/dev/null; echo $((($(date +%s%N) - start) / 1000000)) ms")
+	took := h.Run("set -e; start=$(date +%s%N); bootc upgrade --quiet >/dev/null; echo $((($(date +%s%N) - start) / 1000000)) ms")
 	checkTransfer(t, h, v2, len(v2.Layers(t))-len(v1.Layers(t)))
 	_, bytes := h.registry.Gets("")
 	t.Logf("bootc upgrade: staged after %s, %d bytes transferred", strings.TrimSpace(took), bytes)

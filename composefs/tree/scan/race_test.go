@@ -1,8 +1,10 @@
 package scan
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -58,4 +60,41 @@ func openAs(t *testing.T, dir, name string, seen uint32) error {
 	}
 	close(w.files)
 	return newReader(t.Context(), Options{}.withDefaults()).run(w.files)
+}
+
+// TestOnlyErrChanged scans a directory in which files come and go, grow and shrink and
+// become something else: it is told from real trouble, because whoever scans a live
+// directory tries again.
+func TestOnlyErrChanged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 3 {
+		name := filepath.Join(dir, string(rune('a'+i)))
+		wg.Go(func() {
+			for size := 0; ; size = (size + 7001) % 90_000 {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				errs := []error{
+					os.WriteFile(name, make([]byte, size), 0o600), os.Rename(name, name+".moved"), os.Truncate(name+".moved", 1), os.Remove(name + ".moved"),
+					os.Mkdir(name, 0o700), os.WriteFile(name+"/in", []byte("x"), 0o600), os.RemoveAll(name), os.Symlink("/", name), os.Remove(name),
+				}
+				if err := errors.Join(errs...); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		if _, err := Scan(t.Context(), dir, Options{}); err != nil && !errors.Is(err, ErrChanged) {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
 }

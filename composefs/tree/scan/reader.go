@@ -100,7 +100,7 @@ func (r *reader) content(f *file, size int64) (*tree.File, error) {
 	}
 	d, err := r.digest(f, size)
 	if err != nil {
-		return nil, err
+		return nil, vanished(err)
 	}
 	return &tree.File{Size: uint64(size), Payload: d.ObjectPath(), Digest: d}, nil
 }
@@ -108,7 +108,7 @@ func (r *reader) content(f *file, size int64) (*tree.File, error) {
 func (r *reader) inline(f *file, size int64) (*tree.File, error) {
 	buf := make([]byte, size)
 	if _, err := io.ReadFull(io.NewSectionReader(descriptor(f.fd), 0, size), buf); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrChanged, err)
+		return nil, vanished(err)
 	}
 	return &tree.File{Size: uint64(size), Inline: buf}, nil
 }

@@ -2,7 +2,9 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +36,7 @@ func (w *walker) dir(fd int, path string) (*tree.Node, error) {
 	}
 	names, err := f.Readdirnames(-1)
 	if err != nil {
-		return nil, at(path, err)
+		return nil, at(path, vanished(err))
 	}
 	for _, name := range names {
 		if err := w.ctx.Err(); err != nil {
@@ -51,7 +53,7 @@ func (w *walker) dir(fd int, path string) (*tree.Node, error) {
 func (w *walker) entry(dir *tree.Node, fd int, name, path string) error {
 	var st unix.Stat_t
 	if err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return at(path, err)
+		return at(path, vanished(err))
 	}
 	key, several := inode{st.Dev, st.Ino}, w.o.KeepHardlinks && st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR
 	if seen := w.links[key]; several && seen != nil {
@@ -75,7 +77,7 @@ func (w *walker) inode(fd int, name, path string, st *unix.Stat_t) (*tree.Node, 
 	case t == unix.S_IFDIR:
 		sub, err := openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW)
 		if err != nil {
-			return nil, at(path, err)
+			return nil, at(path, vanished(err))
 		}
 		return w.dir(sub, path)
 	case (t == unix.S_IFBLK || t == unix.S_IFCHR) && w.o.SkipDevices:
@@ -93,7 +95,7 @@ func (w *walker) inode(fd int, name, path string, st *unix.Stat_t) (*tree.Node, 
 func (w *walker) regular(fd int, name, path string) (*tree.Node, error) {
 	sub, err := openat(fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
-		return nil, at(path, err)
+		return nil, at(path, vanished(err))
 	}
 	f := &file{fd: sub, path: path, node: &tree.Node{}}
 	select {
@@ -109,7 +111,7 @@ func (w *walker) regular(fd int, name, path string) (*tree.Node, error) {
 func (w *walker) special(fd int, name string, wantType uint32) (*tree.Node, error) {
 	sub, err := openat(fd, name, unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
-		return nil, err
+		return nil, vanished(err)
 	}
 	defer unix.Close(sub) //nolint:errcheck // nothing was written
 	n, err := w.attrs.node(sub, wantType, w.o)
@@ -127,6 +129,17 @@ func readlink(fd int) (string, error) {
 		return "", err
 	}
 	return string(buf[:n]), nil
+}
+
+// vanished makes an ErrChanged of an error which says that what was there a moment ago
+// is gone, shorter, or something else.
+func vanished(err error) error {
+	for _, gone := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, io.EOF, io.ErrUnexpectedEOF} {
+		if errors.Is(err, gone) {
+			return fmt.Errorf("%w: %w", ErrChanged, err)
+		}
+	}
+	return err
 }
 
 // at adds the path to an error.

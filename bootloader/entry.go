@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bootc-go/bootc/bootloader/bls"
+	"github.com/bootc-go/bootc/bootloader/grubcfg"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/kargs"
 )
@@ -83,6 +84,31 @@ func CheckMenu(menu []Entry) error {
 		if err := e.Check(); err != nil {
 			return fmt.Errorf("boot entry %q: %w", e.Title, err)
 		}
+	}
+	return nil
+}
+
+// What a kernel of amd64 or arm64 takes of its command line. It drops the rest without a
+// word, which is where the deployment is named. GRUB puts the kernel's path before it.
+const (
+	maxOptions = 2047
+	grubAdds   = len("BOOT_IMAGE=/boot/"+kernelPrefix+"/vmlinuz ") + 128
+)
+
+// CheckOptions returns an error unless a loader of kind k gives the kernel all of l.
+func CheckOptions(k Kind, l kargs.Line) error {
+	limit := maxOptions
+	if k == GRUB {
+		limit -= grubAdds
+		if _, err := grubcfg.Menu([]grubcfg.Entry{{Options: l}}); err != nil {
+			return err
+		}
+	}
+	if n := len(l.String()); n > limit {
+		return fmt.Errorf("the kernel arguments have %d characters: the kernel ignores what is beyond %d", n, limit)
+	}
+	if i := strings.IndexFunc(l.String(), func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		return fmt.Errorf("the kernel arguments have %q in them, which cannot be in a boot entry", l.String()[i])
 	}
 	return nil
 }

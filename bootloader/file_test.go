@@ -171,3 +171,36 @@ func FuzzEntry(f *testing.F) {
 		}
 	})
 }
+
+// What would not reach the kernel whole is refused before anything of it is written.
+func TestCheckOptions(t *testing.T) {
+	t.Parallel()
+	long := kargs.Line{kargs.Arg("x=" + strings.Repeat("y", 2045))}
+	tests := []struct {
+		kind Kind
+		line kargs.Line
+		want string
+	}{
+		{Systemd, long, ""},
+		{Systemd, long.With("z"), "the kernel arguments have 2049 characters: the kernel ignores what is beyond 2047"},
+		{GRUB, long, "the kernel ignores what is beyond 1877"},
+		{GRUB, kargs.Parse(`root=x "a=b c"`), ""},
+		{GRUB, kargs.Parse(`a='b'`), "GRUB cannot give the kernel the argument a='b'"},
+		{Systemd, kargs.Parse(`a='b'`), ""},
+		{Systemd, kargs.Line{"a=\"b\nc\""}, `have '\n' in them`},
+		{None, nil, ""},
+	}
+	for _, tt := range tests {
+		err := CheckOptions(tt.kind, tt.line)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %.20s: %v, want %s", tt.kind, tt.line, err, tt.want)
+		}
+	}
+	l, _ := newTestLoader(t, Systemd)
+	e := testEntry("new")
+	e.Options = long.WithRoot(e.Root)
+	must(t, l.AddKernel(t.Context(), testKernel("new")))
+	if err := l.Stage([]Entry{e}); err == nil || !strings.Contains(err.Error(), "ignores what is beyond") {
+		t.Error(err)
+	}
+}

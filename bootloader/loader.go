@@ -98,6 +98,9 @@ func (l *loader) checkMenu(menu []Entry) error {
 		return err
 	}
 	for _, e := range menu {
+		if err := CheckOptions(l.kind, e.Options); err != nil {
+			return fmt.Errorf("boot entry %q: %w", e.Title, err)
+		}
 		whole, err := l.HasKernel(e.Kernel)
 		if err != nil {
 			return err

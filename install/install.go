@@ -100,6 +100,9 @@ func newInstaller(ctx context.Context, o Options) (*installer, error) {
 			return nil, err
 		}
 	}
+	if err := bootloader.CheckOptions(o.wantedLoader(), o.Kargs); err != nil {
+		return nil, err
+	}
 	img, err := image.Open(ctx, o.Source, o.Image)
 	if err != nil {
 		return nil, err
@@ -245,6 +248,12 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 	}
 	if in.kind == bootloader.GRUB {
 		if err := disk.NeedTools("grub-mkimage"); err != nil {
+			return err
+		}
+	}
+	if !uki {
+		line := in.commandLine(p, pulled.OS.Kargs).WithRoot(kargs.Root{ID: pulled.ID, Optional: true})
+		if err := bootloader.CheckOptions(in.kind, line); err != nil {
 			return err
 		}
 	}

@@ -400,6 +400,9 @@ func TestToDiskRefuses(t *testing.T) {
 		{"stateroot", 3 * gib, func(o *Options, _ *DiskOptions) {
 			o.Config = &config.Config{Block: []config.BlockSetup{config.Direct}, Stateroot: &other}
 		}, nil, `the stateroot "other"`},
+		{"kernel argument", 3 * gib, func(o *Options, _ *DiskOptions) {
+			o.Loader, o.Kargs = config.GRUB, []kargs.Arg{"a='b'"}
+		}, nil, "GRUB cannot give the kernel the argument a='b'"},
 		{"architecture", 3 * gib, func(o *Options, _ *DiskOptions) { o.Image.Arch = "arm64" }, nil, "arm64"},
 	}
 	for _, tt := range tests {

@@ -3,6 +3,7 @@ package install
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,6 +197,11 @@ func TestToFilesystemAlongside(t *testing.T) {
 	f := FilesystemOptions{Path: root, Replace: ReplaceAlongside, SkipFinalize: true}
 	_, err := ToFilesystem(context.Background(), o, f)
 	if !errors.Is(err, osimage.ErrNotBootable) || errors.Is(err, ErrHalfway) || !strings.HasSuffix(err.Error(), "; nothing was removed, and what is there boots as before") {
+		t.Error(err)
+	}
+	o = options(t, layout(t, append(entries(t), registrytest.File("usr/lib/bootc/kargs.d/20.toml", "kargs = [\"long="+strings.Repeat("x", 2000)+"\"]\n"))), &told{})
+	o.Loader = config.NoLoader
+	if _, err := ToFilesystem(context.Background(), o, f); errors.Is(err, ErrHalfway) || !strings.Contains(fmt.Sprint(err), "the kernel ignores what is beyond") {
 		t.Error(err)
 	}
 	for _, name := range []string{"grub/grub.cfg", "vmlinuz"} {

@@ -43,7 +43,8 @@ func (e *env) warnings() progress.Func {
 }
 
 // lines reports to a log: one line for each task that ended. What was here
-// already gets none; a message sums it up.
+// already gets none, a message sums it up; nor do steps without a size of their own,
+// which are quick.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -62,7 +63,7 @@ func (l *lines) report(ev progress.Event) {
 	default:
 		return
 	}
-	if ev.Task == totalTask {
+	if step := ev.Unit == progress.Items && ev.Total == 0; ev.Task == totalTask || step && ev.Kind == progress.Done {
 		return
 	}
 	l.mu.Lock()

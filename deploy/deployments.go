@@ -92,7 +92,8 @@ func (s *Sysroot) pin(ctx context.Context, id verity.Digest, pinned bool) error 
 }
 
 // RequireVerity makes every deployment refuse to run without fs-verity. The
-// repository must require it by then.
+// repository must require it by then. The error is ErrStaged if something is staged,
+// which has to boot first.
 func (s *Sysroot) RequireVerity(ctx context.Context) error {
 	if err := s.requireVerity(ctx); err != nil {
 		return fmt.Errorf("cannot require fs-verity of the deployments: %w", err)
@@ -112,12 +113,26 @@ func (s *Sysroot) requireVerity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	live, changed := required(m.live)
-	staged, alsoChanged := required(m.staged)
-	if !changed && !alsoChanged {
-		return nil
+	live, err := m.required()
+	if err != nil || live == nil {
+		return err
 	}
-	return s.setMenus(ctx, live, staged, m.locked)
+	return s.setMenus(ctx, live, nil, false)
+}
+
+// required is the live menu with fs-verity required of all, nil if it is already.
+// With something staged it is ErrStaged: while the live menu is replaced nothing
+// counts as staged, and a shutdown just then would drop an update.
+func (m menus) required() ([]bootloader.Entry, error) {
+	live, changed := required(m.live)
+	_, alsoChanged := required(m.staged)
+	switch {
+	case !changed && !alsoChanged:
+		return nil, nil
+	case len(m.staged) > 0:
+		return nil, ErrStaged
+	}
+	return live, nil
 }
 
 // required is the menu with fs-verity required of all, and whether it was not.

@@ -8,6 +8,8 @@ var (
 	ErrNotBooted = errors.New("the system was not booted by bootc")
 	// ErrNotStaged means that nothing is staged.
 	ErrNotStaged = errors.New("no staged deployment found")
+	// ErrStaged means that something is staged, which the operation would disturb.
+	ErrStaged = errors.New("an update is staged")
 	// ErrNoRollback means that there is no other deployment to boot.
 	ErrNoRollback = errors.New("no rollback available")
 	// ErrNotFound means that there is no deployment with this id.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -132,6 +133,23 @@ func TestRequireVerity(t *testing.T) {
 	}
 	if _, changed := required(got); changed {
 		t.Error("changed twice")
+	}
+	for _, tt := range []struct {
+		name         string
+		live, staged []bootloader.Entry
+		want         []bootloader.Entry
+		err          error
+	}{
+		{"live", menu, nil, got[:2], nil},
+		{"done", got, nil, nil, nil},
+		{"staged", menu, got, nil, ErrStaged},
+		{"staged without", got, menu, nil, ErrStaged},
+		{"staged, and done", got, got, nil, nil},
+	} {
+		live, err := menus{live: tt.live, staged: tt.staged}.required()
+		if !errors.Is(err, tt.err) || !reflect.DeepEqual(live, tt.want) {
+			t.Errorf("%s: %v, %+v", tt.name, err, live)
+		}
 	}
 }
 

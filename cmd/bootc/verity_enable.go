@@ -11,6 +11,7 @@ import (
 
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/internal/atomicfile"
 	"github.com/bootc-go/bootc/sysroot"
 )
@@ -21,7 +22,7 @@ func (e *env) enableVerityCommand() *cli.Command {
 		Name: "enable-verity", Usage: "give every object of the host fs-verity, and require it from then on",
 		Description: "A host that was installed where fs-verity is missing is made as tight as one that was\n" +
 			"installed where it is there. It may be interrupted, and run while the host is upgraded.",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "once", Usage: "write `FILE` when there is nothing left to do; do not fail where fs-verity is not supported"}},
+		Flags: []cli.Flag{&cli.StringFlag{Name: "once", Usage: "write `FILE` when there is nothing left to do; do not fail where fs-verity is not supported, or an update is staged"}},
 		Action: func(c *cli.Context) error {
 			if _, err := operands(c); err != nil {
 				return err
@@ -44,6 +45,10 @@ func (e *env) enableVerity(ctx context.Context, once string) error {
 	err = e.withSysroot(ctx, access{write: true, quiet: true}, func(s opened) error {
 		return s.RequireVerity(ctx)
 	})
+	if once != "" && errors.Is(err, deploy.ErrStaged) {
+		fmt.Fprintln(e.stderr, "bootc: an update is staged: fs-verity will be required when it runs")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

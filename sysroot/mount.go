@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,26 +89,22 @@ func (v *view) makeWritable() error {
 	return nil
 }
 
-// How long a writer waits for those who read: a moment each.
-const (
-	busyTries = 100
-	busyPause = 50 * time.Millisecond
-)
+// mountTries is how often a mount is begun anew because somebody else came or went.
+const mountTries = 10
 
 // mountView mounts the file system of the given type on the device at path.
 // Options are "key=value".
 //
 // A device is mounted read-only or writable as a whole, for all who mount it.
-// So a reader whom a writer was faster than takes what that one has, and a
-// writer waits for the readers.
+// So a reader whom a writer was faster than takes what that one has. A writer, whom
+// a reader may keep waiting for as long as a registry takes, makes writable what
+// that one has; the mount of the reader stays read-only.
 func mountView(path, fsType string, options []string, write bool) (*view, error) {
-	fd, err := mountDevice(path, fsType, options, write)
-	if !write && errors.Is(err, unix.EBUSY) {
-		fd, err = mountDevice(path, fsType, options, true)
-	}
-	for n := 0; write && errors.Is(err, unix.EBUSY) && n < busyTries; n++ {
-		time.Sleep(busyPause)
-		fd, err = mountDevice(path, fsType, options, true)
+	writable := write
+	fd, err := mountDevice(path, fsType, options, writable)
+	for n := 0; errors.Is(err, unix.EBUSY) && n < mountTries; n++ {
+		writable = !writable
+		fd, err = mountDevice(path, fsType, options, writable)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "mount", Path: path, Err: err}
@@ -122,7 +117,14 @@ func mountView(path, fsType string, options []string, write bool) (*view, error)
 		unix.Close(fd) //nolint:errcheck // nothing was written
 		return nil, &os.PathError{Op: "restrict the mount of", Path: path, Err: err}
 	}
-	return newView(fd, path)
+	v, err := newView(fd, path)
+	if err == nil && write {
+		if err = v.makeWritable(); err != nil {
+			v.close()
+			return nil, err
+		}
+	}
+	return v, err
 }
 
 func mountDevice(path, fsType string, options []string, write bool) (int, error) {

@@ -317,8 +317,13 @@ func TestPlaceCheck(t *testing.T) {
 		p    place
 		want error
 	}{
-		{bootloader.GRUB, esp, nil}, {bootloader.GRUB, bios, nil}, {bootloader.GRUB, place{}, errNoESP}, {bootloader.GRUB, onBoot, errESPIsBoot},
-		{bootloader.Systemd, onBoot, nil}, {bootloader.Systemd, bios, errNoESP}, {bootloader.None, place{}, nil},
+		{bootloader.GRUB, esp, nil},
+		{bootloader.GRUB, bios, nil},
+		{bootloader.GRUB, place{}, errNoESP},
+		{bootloader.GRUB, onBoot, errESPIsBoot},
+		{bootloader.Systemd, onBoot, nil},
+		{bootloader.Systemd, bios, errNoESP},
+		{bootloader.None, place{}, nil},
 	}
 	for _, tt := range tests {
 		if err := tt.p.check(tt.kind); !errors.Is(err, tt.want) || tt.want == nil && err != nil {

@@ -77,7 +77,7 @@ func walkMount(dir *os.File, name string, fn func(root *os.Root, name string, e 
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // a directory
+	defer root.Close()
 	return walkDir(root, name, fn)
 }
 

@@ -121,7 +121,7 @@ func (w *writer) file(n *node) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	dst := io.NewOffsetWriter(w.w, w.g.clusterOffset(n.cluster))
 	copied, err := io.CopyBuffer(struct{ io.Writer }{dst}, io.LimitReader(f, n.size+1), w.buf)
 	if err == nil && copied != n.size {

@@ -114,3 +114,13 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
+
+// TestHosts: a new page keeps what an older one says of hosts, and nothing else of it.
+func TestHosts(t *testing.T) {
+	const end = "\n## Hosts\n\nBoots in no time.\n"
+	for old, want := range map[string]string{"": "", "# Performance\n": "", "# Performance\n" + end: end} {
+		if got := hosts(old); got != want {
+			t.Errorf("hosts(%q) = %q, want %q", old, got, want)
+		}
+	}
+}

@@ -9,8 +9,8 @@ import (
 	"github.com/bootc-go/bootc/internal/testimage"
 )
 
-// TestCollected upgrades five times: only what the two deployments at the end
-// need is there then.
+// TestCollected upgrades five times, and boots two of these: only what the two
+// deployments at the end need is there then.
 func TestCollected(t *testing.T) {
 	t.Parallel()
 	h := bootHost(t, platform{})
@@ -21,10 +21,12 @@ func TestCollected(t *testing.T) {
 		h.serve(testimage.Append(t, os1(t, "dracut"), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n"), big}, nil))
 		h.Run("bootc upgrade --quiet")
 		ids = append(ids, h.status().Staged.Composefs.Verity)
-		h.Reboot("systemctl reboot")
-		h.wants("cat /usr/share/os-version", name)
+		if i == 1 || i == 4 { // the others are replaced before they run
+			h.Reboot("systemctl reboot")
+			h.wants("cat /usr/share/os-version", name)
+		}
 	}
-	kept := ids[len(ids)-2:]
+	kept := []string{ids[1], ids[4]}
 	h.checkQueue(kept[1], "", kept[0], false)
 	sorted := kept
 	if kept[0] > kept[1] {

@@ -25,7 +25,7 @@ func unified(t testing.TB, image testimage.Image) testimage.Image {
 	uki := buildUKI(t, []section{
 		{".osrel", "ID=debian\nPRETTY_NAME=Debian\nVERSION_ID=13\n", "0x20000"},
 		{".uname", path.Base(dir), "0x30000"},
-		{".cmdline", "rw console=ttyS0 quiet systemd.show_status=error composefs=?" + bootID(t, image), "0x40000"},
+		{".cmdline", "rw " + strings.Join(kargs, " ") + " composefs=?" + bootID(t, image), "0x40000"},
 		{".linux", string(linux), "0x2000000"},
 		{".initrd", string(initrd), "0x4000000"},
 	})

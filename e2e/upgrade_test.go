@@ -69,7 +69,7 @@ echo changed >/var/lib/seed`)
 	h.wants("cat /var/lib/seed /home/admin/file", "changed", "mine")
 	h.wants("getent passwd by-useradd by-sysusers admin | cut -d: -f1", "by-useradd", "by-sysusers", "admin")
 	h.wants("getent shadow by-useradd admin root | cut -c1-9 | cut -d$ -f1,2", "by-userad", "admin:!:2", "root:$y")
-	h.wants("stat -c %U:%G /home/admin/file", "admin:admins")
+	h.wants("stat -c %U:%G /home/admin", "admin:admins")
 	h.wants(onESP("ls -d EFI/Linux/*"), strings.TrimSpace(kernels))
 	checkClean(t, h)
 	h.PowerOff()
@@ -100,7 +100,7 @@ func checkClean(t *testing.T, h *testHost) {
 	h.Run("bootc internals cfs --repo /sysroot/composefs fsck")
 	out := h.Run("bootc internals composefs-gc --dry-run")
 	for line := range strings.Lines(out) {
-		if !strings.Contains(line, " 0 ") {
+		if !strings.Contains(line, " 0 ") && !strings.HasPrefix(line, "Dry run") {
 			t.Errorf("a collection would remove: %s", line)
 		}
 	}

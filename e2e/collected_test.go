@@ -18,7 +18,7 @@ func TestCollected(t *testing.T) {
 	for i := range 5 {
 		name := fmt.Sprint("update ", i)
 		big := registrytest.File("usr/share/big", registrytest.Random(uint64(i), 1<<20))
-		h.serve(testimage.Append(t, os1(t, "dracut"), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n"), big}, nil))
+		h.serve(testimage.Append(t, os1(t, platform{}), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n"), big}, nil))
 		h.Run("bootc upgrade --quiet")
 		ids = append(ids, h.status().Staged.Composefs.Verity)
 		if i == 1 || i == 4 { // the others are replaced before they run

@@ -36,7 +36,7 @@ func TestDemo(t *testing.T) {
 	}
 	d.title("Build an image of Debian that boots, its update, and one of our own on top of it")
 	d.note("buildah bud -f images/Containerfile.test; from that, v1, v2 and images/Containerfile.derived (kept in build/cache)")
-	v1, v2, own := os1(t, "dracut"), os2(t), derived(t)
+	v1, v2, own := os1(t, platform{}), os2(t), derived(t)
 
 	d.title("Serve them from a registry, and install the first on a disk")
 	disk := d.install(v1)

@@ -28,12 +28,12 @@ type platform struct {
 	Loader     string          // "systemd", if empty
 	Firmware   testvm.Firmware // UEFI, if empty
 	Filesystem string          // "ext4", if empty
-	Initramfs  string          // "dracut", if empty
+	Initramfs  string          // "initramfs-tools", if empty: it boots faster
 	UKI        bool            // a unified kernel image
 }
 
 func (p platform) withDefaults() platform {
-	for field, value := range map[*string]string{&p.Loader: "systemd", &p.Filesystem: "ext4", &p.Initramfs: "dracut"} {
+	for field, value := range map[*string]string{&p.Loader: "systemd", &p.Filesystem: "ext4", &p.Initramfs: "initramfs-tools"} {
 		if *field == "" {
 			*field = value
 		}
@@ -53,7 +53,7 @@ var kargs = []string{"console=ttyS0", "quiet", "systemd.show_status=error", "no_
 func installed(t testing.TB, p platform) string {
 	t.Helper()
 	p = p.withDefaults()
-	image := os1(t, p.Initramfs) // has the installer in it, so its recipe is the disk's, too
+	image := os1(t, p) // has the installer in it, so its recipe is the disk's, too
 	args := []string{
 		"install", "to-disk", "--via-loopback", "--filesystem", p.Filesystem, "--bootloader", p.Loader, "--target-imgref", followed,
 	}

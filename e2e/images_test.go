@@ -9,20 +9,20 @@ import (
 )
 
 // os1 is the image that hosts are installed with.
-func os1(t testing.TB, initramfs string) testimage.Image {
+func os1(t testing.TB, p platform) testimage.Image {
 	t.Helper()
-	return testimage.Build(t, testimage.OS(t, initramfs), "testdata/Containerfile.v1", t.TempDir())
+	return testimage.Build(t, testimage.OS(t, p.withDefaults().Initramfs), "testdata/Containerfile.v1", t.TempDir())
 }
 
 // os2 is the next version of os1.
 func os2(t testing.TB) testimage.Image {
 	t.Helper()
-	return testimage.Build(t, os1(t, "dracut"), "testdata/Containerfile.v2", t.TempDir())
+	return testimage.Build(t, os1(t, platform{}), "testdata/Containerfile.v2", t.TempDir())
 }
 
 // derived is an image of a user on top of os1.
 func derived(t testing.TB) testimage.Image {
 	t.Helper()
 	images := filepath.Join(testcache.ModuleRoot(t), "images")
-	return testimage.Build(t, os1(t, "dracut"), filepath.Join(images, "Containerfile.derived"), filepath.Join(images, "derived"))
+	return testimage.Build(t, os1(t, platform{}), filepath.Join(images, "Containerfile.derived"), filepath.Join(images, "derived"))
 }

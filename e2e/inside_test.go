@@ -15,7 +15,7 @@ func TestInstallFromInside(t *testing.T) {
 	p := platform{}.withDefaults()
 	target := testvm.Blank(t, 4<<30)
 	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: target, Serial: "target"})
-	h.serve(os1(t, p.Initramfs))
+	h.serve(os1(t, p))
 	h.refused("bootc install to-disk --filesystem ext4 --source-imgref docker://"+followed+" /dev/vda", "/dev/vda")
 	h.Run("bootc install to-disk --filesystem ext4 --bootloader systemd --karg " + strings.Join(kargs, " --karg ") +
 		" --source-imgref docker://" + followed + " /dev/disk/by-id/virtio-target")

@@ -11,11 +11,11 @@ import (
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	tests := map[string]platform{
-		"systemd-ext4":   {},
-		"grub-uefi-ext4": {Loader: "grub", Initramfs: "initramfs-tools"},
-		"grub-bios-ext4": {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
-		"systemd-xfs":    {Filesystem: "xfs"},
-		"systemd-btrfs":  {Filesystem: "btrfs"},
+		"systemd-ext4":   {Initramfs: "dracut"},
+		"grub-uefi-ext4": {Loader: "grub"},
+		"grub-bios-ext4": {Loader: "grub", Firmware: testvm.BIOS},
+		"systemd-xfs":    {Filesystem: "xfs", Initramfs: "dracut"},
+		"systemd-btrfs":  {Filesystem: "btrfs", Initramfs: "dracut"},
 	}
 	for name, p := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestInstall(t *testing.T) {
 // checkHost checks a host that was installed with os1 and has just booted.
 func checkHost(t *testing.T, h *testHost, p platform) {
 	t.Helper()
-	image := os1(t, p.Initramfs)
+	image := os1(t, p)
 	b := h.booted()
 	if b.Image.Image.Image != followed || b.Image.ImageDigest != image.Digest(t).String() {
 		t.Errorf("booted from %s at %s, want %s at %s", b.Image.Image.Image, b.Image.ImageDigest, followed, image.Digest(t))

@@ -11,7 +11,7 @@ import (
 func TestIntegrity(t *testing.T) {
 	t.Parallel()
 	h := bootHost(t, platform{})
-	h.serve(os1(t, "dracut"))
+	h.serve(os1(t, platform{}))
 	h.waitVerity()
 	repository := "bootc internals cfs --repo /sysroot/composefs "
 

@@ -22,7 +22,7 @@ func TestPowerCut(t *testing.T) {
 		staging, finalizing int // how many moments of each
 	}{
 		"systemd": {platform{}, 3, 3},
-		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"}, 1, 2},
+		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS}, 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +46,7 @@ func updateOfManyFiles(t testing.TB, p platform) testimage.Image {
 	for i := range 200 {
 		entries = append(entries, registrytest.File(fmt.Sprintf("usr/share/many/%d", i), registrytest.Random(uint64(i), 20<<10)))
 	}
-	return testimage.Append(t, os1(t, p.Initramfs), entries, nil)
+	return testimage.Append(t, os1(t, p), entries, nil)
 }
 
 // story is what was written to a disk during an upgrade.

@@ -14,7 +14,7 @@ import (
 // that names the trouble, and changes nothing.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	base := os1(t, "dracut")
+	base := os1(t, platform{})
 	vmlinuz, _ := base.File(t, "usr/lib/modules/*/vmlinuz")
 	kernel := strings.TrimSuffix(vmlinuz, "/vmlinuz")
 	images := map[string]testimage.Image{

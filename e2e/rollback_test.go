@@ -13,7 +13,7 @@ import (
 // build.
 func version(t testing.TB, p platform, name string) testimage.Image {
 	t.Helper()
-	v := testimage.Append(t, os1(t, p.Initramfs), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
+	v := testimage.Append(t, os1(t, p), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
 	if p.UKI {
 		v = unified(t, v)
 	}
@@ -26,9 +26,9 @@ func TestRollback(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]platform{
 		"systemd":     {},
-		"systemd-uki": {UKI: true},
-		"grub-uefi":   {Loader: "grub", Initramfs: "initramfs-tools"},
-		"grub-bios":   {Loader: "grub", Firmware: testvm.BIOS, Initramfs: "initramfs-tools"},
+		"systemd-uki": {UKI: true, Initramfs: "dracut"},
+		"grub-uefi":   {Loader: "grub"},
+		"grub-bios":   {Loader: "grub", Firmware: testvm.BIOS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ func TestSwitch(t *testing.T) {
 	const hello = "registry.test/users/hello:latest"
 	p := platform{}.withDefaults()
 	medium := testvm.Blank(t, 1<<30)
-	v1, own, third := os1(t, p.Initramfs), derived(t), version(t, p, "on the medium")
+	v1, own, third := os1(t, p), derived(t), version(t, p, "on the medium")
 	tool(t, "mke2fs", "-q", "-t", "ext4", "-d", third.Layout, medium)
 	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: medium, Serial: "medium"})
 	h.serve(v1)

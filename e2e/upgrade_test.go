@@ -13,7 +13,7 @@ import (
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	h := bootHost(t, platform{})
-	v1, v2 := os1(t, "dracut"), os2(t)
+	v1, v2 := os1(t, platform{}), os2(t)
 	first := h.booted()
 	h.Run(`set -e
 echo local >/etc/edited

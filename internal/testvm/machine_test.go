@@ -21,7 +21,7 @@ const rootUUID = "5d4b3c8e-93a5-4b0c-9a4f-2f3e6d1c0b01"
 // is the harness or the image, not the product.
 func TestMachine(t *testing.T) {
 	t.Parallel()
-	disk := plainDisk(t, testimage.OS(t, "dracut"))
+	disk := plainDisk(t, testimage.OS(t, "initramfs-tools"))
 	m := testvm.Start(t, testvm.Options{Disks: []testvm.Disk{{Path: disk}}})
 	first := m.WaitBoot()
 	if got := m.Run("cat /proc/sys/kernel/random/boot_id"); strings.TrimSpace(got) != first {

@@ -35,7 +35,7 @@ func checkHost(t *testing.T, h *testHost, p platform) {
 	if b.Image.Image.Image != followed || b.Image.ImageDigest != image.Digest(t).String() {
 		t.Errorf("booted from %s at %s, want %s at %s", b.Image.Image.Image, b.Image.ImageDigest, followed, image.Digest(t))
 	}
-	if string(b.Composefs.Bootloader) != p.Loader {
+	if b.Composefs.Bootloader != p.Loader {
 		t.Errorf("booted by %s, want %s", b.Composefs.Bootloader, p.Loader)
 	}
 	if cmdline := h.Run("cat /proc/cmdline"); !strings.Contains(cmdline, b.Composefs.Verity) {

@@ -3,6 +3,7 @@ package testimage
 import (
 	"archive/tar"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -83,7 +84,7 @@ func (i Image) File(t testing.TB, pattern string) (name string, data []byte) {
 		}
 		for in := tar.NewReader(f); ; {
 			header, err := in.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {

@@ -125,8 +125,9 @@ func treeDigest(t testing.TB, dir string) []byte {
 			target, err := os.Readlink(path)
 			fmt.Fprintf(h, "%q\n", target)
 			return err
+		default:
+			return nil
 		}
-		return nil
 	})
 	if err != nil {
 		t.Fatal(err)

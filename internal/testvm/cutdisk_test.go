@@ -49,6 +49,7 @@ func TestCutDisk(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			got, err := os.ReadFile(d.Cut(t, tt.moment, rand.New(rand.NewPCG(1, 2))))
 			if err != nil {
 				t.Fatal(err)

@@ -34,7 +34,7 @@ func TestCollected(t *testing.T) {
 	}
 	h.wants("ls /sysroot/state/deploy", sorted...)
 	h.wants("ls /sysroot/composefs/images | grep -v refs", sorted...)
-	h.wants(onESP("ls loader/entries | wc -l; ls EFI/Linux | wc -l"), "2", "1")
+	h.wants(onESP("ls loader/entries/*.conf | wc -l; ls EFI/Linux | wc -l"), "2", "1")
 	if tags := strings.Fields(h.Run("bootc internals cfs --repo /sysroot/composefs oci images --json | tr , '\\n' | grep -c localhost/bootc-")); tags[0] != "2" {
 		t.Errorf("%s images are tagged, want 2", tags[0])
 	}

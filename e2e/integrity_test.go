@@ -50,11 +50,7 @@ func (h *testHost) waitVerity() {
 // objectOf is the object that holds the content of a file.
 func objectOf(h *testHost, file string) string {
 	h.t.Helper()
-	digest := strings.Fields(h.Run("bootc internals fsverity digest " + file))[0]
-	_, hex, found := strings.Cut(digest, ":")
-	if !found {
-		hex = digest
-	}
+	hex := strings.TrimSpace(h.Run("bootc internals fsverity digest --compact --hash-alg sha512 " + file))
 	return "/sysroot/composefs/objects/" + hex[:2] + "/" + hex[2:]
 }
 
@@ -66,6 +62,7 @@ func (h *testHost) flip(file string, offset int64) {
 sync
 block=$(filefrag -b4096 -v %[1]s | awk '$1 == "%[2]d:" || ($1 + 0 <= %[2]d && $2 + 0 <= %[2]d && $3 + 0 >= %[2]d) {
 	split($4, p, "\\."); print p[1] + %[2]d - $2 }' | head -n 1)
+test -n "$block"
 device=$(findmnt -no SOURCE /sysroot)
 at=$((block * 4096 + %[3]d))
 byte=$(dd if=$device bs=1 skip=$at count=1 status=none | od -An -tu1)

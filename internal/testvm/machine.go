@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func Start(t testing.TB, o Options) *Machine {
 	m.console = &console{dead: m.died}
 	m.cmd = exec.Command(testtool.Path(t, "qemu-system-x86_64"), arguments(t, dir, o)...)
 	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up
 	if err := m.cmd.Start(); err != nil {
 		t.Fatalf("qemu: %v", err)
 	}

@@ -104,7 +104,7 @@ func (m *machine) system() System {
 		Booted: m.booted, Loader: m.loader, Arch: "amd64", Clock: time.Now,
 		Image: image.Options{
 			Root: filepath.Join(m.dir, "policy"), PolicyPath: filepath.Join(m.dir, "policy/policy.json"), InsecureTLS: true,
-			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Second},
+			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Minute},
 		},
 		Progress: func(e progress.Event) {
 			if e.Kind == progress.Message {

@@ -101,7 +101,7 @@ func (m *machine) system() System {
 	m.t.Helper()
 	sys := System{
 		Root: m.openDir(m.path()), Run: m.openDir(m.runPath()),
-		Booted: m.booted, Loader: m.loader, Arch: "amd64", Clock: time.Now,
+		Booted: m.booted, Loader: m.loader, Arch: "amd64",
 		Image: image.Options{
 			Root: filepath.Join(m.dir, "policy"), PolicyPath: filepath.Join(m.dir, "policy/policy.json"), InsecureTLS: true,
 			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Minute},

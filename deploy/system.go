@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"os"
-	"time"
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/image"
@@ -26,7 +25,6 @@ type System struct {
 	Loader bootloader.Loader // nil only until FirstOptions brings one
 	Image  image.Options     // how to reach registries
 	Arch   string            // GOARCH of images
-	Clock  func() time.Time
 
 	// Progress also receives, as messages, what went wrong without doing harm.
 	Progress progress.Func

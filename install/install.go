@@ -147,7 +147,7 @@ func (in *installer) install(ctx context.Context, p place) (*Result, error) {
 	}
 	defer run.Close() //nolint:errcheck // it was of use for a moment
 	s, err := deploy.Open(ctx, deploy.System{
-		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Clock: in.Clock, Progress: in.Progress,
+		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Progress: in.Progress,
 	})
 	if err != nil {
 		return nil, err

@@ -197,7 +197,7 @@ func (h fixtureHost) deploy(ref image.Reference, loader bootloader.Loader) error
 	ctx := context.Background()
 	s, err := deploy.Open(ctx, deploy.System{
 		Root: root, Run: run, Image: image.Options{PolicyPath: h.path("policy.json")},
-		Arch: runtime.GOARCH, Clock: time.Now,
+		Arch: runtime.GOARCH,
 	})
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
-	"time"
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/deploy"
@@ -55,7 +54,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Root: h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
 		Loader: loader,
 		Image:  image.Options{Root: e.root, UserAgent: userAgent(), Progress: report},
-		Arch:   runtime.GOARCH, Clock: time.Now, Progress: report,
+		Arch:   runtime.GOARCH, Progress: report,
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Wait:      e.waiting,
 	})

@@ -193,7 +193,7 @@ func (h *testHost) booted() *host.BootEntry {
 func (h *testHost) refused(script, text string) {
 	h.t.Helper()
 	r := h.Try(script)
-	if r.Err != nil || r.Status == 0 || !strings.Contains(r.Stderr, text) {
+	if r.Err != nil || r.Status == 0 || !strings.Contains(r.Stdout+r.Stderr, text) {
 		h.t.Errorf("%s: got %+v, want it to fail and say %q", script, r, text)
 	}
 }

@@ -145,7 +145,7 @@ func (in *installer) install(ctx context.Context, p place) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer run.Close() //nolint:errcheck // it was of use for a moment
+	defer run.Close()
 	s, err := deploy.Open(ctx, deploy.System{
 		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Progress: in.Progress,
 	})

@@ -129,7 +129,7 @@ func (j *diskJob) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer esp.Close() //nolint:errcheck // it was of use for a moment
+	defer esp.Close()
 	res, err := j.fillRoot(ctx, esp.Root)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // it is sealed, or the error that matters is another
+	defer root.Close()
 	j.done = "partitioned and formatted"
 	boot, err := makeDir(root.Root, "boot")
 	if err != nil {

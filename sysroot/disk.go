@@ -12,12 +12,14 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // A device is a block device with a node.
 type device struct {
-	Major, Minor uint32
-	Path         string // of the node
+	mounts.Device
+	Path string // of the node
 }
 
 // disks looks for block devices below the directories sys and dev of a root,
@@ -26,8 +28,8 @@ type disks struct{ root string }
 
 // under lists the sysfs directories of the disks that the device lies on:
 // one for a partition, several for a RAID, and those below what is encrypted.
-func (d disks) under(major, minor uint32) ([]string, error) {
-	dir, err := filepath.EvalSymlinks(filepath.Join(d.root, "sys/dev/block", fmt.Sprintf("%d:%d", major, minor)))
+func (d disks) under(dev mounts.Device) ([]string, error) {
+	dir, err := filepath.EvalSymlinks(filepath.Join(d.root, "sys/dev/block", dev.String()))
 	if err != nil {
 		return nil, err
 	}
@@ -137,17 +139,17 @@ func (d disks) partition(dir string, number int) (device, error) {
 
 func (d disks) device(dir string) (device, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "dev"))
-	major, minor, err2 := parseDevice(strings.TrimSpace(string(text)))
-	return device{Major: major, Minor: minor, Path: d.node(dir)}, cmp.Or(err, err2)
+	number, err2 := mounts.ParseDevice(strings.TrimSpace(string(text)))
+	return device{number, d.node(dir)}, cmp.Or(err, err2)
 }
 
 // deviceNumber is the number of the block device with the node path; 0:0, which
 // no device has, if there is none.
-func deviceNumber(path string) (major, minor uint32, err error) {
+func deviceNumber(path string) (mounts.Device, error) {
 	var st unix.Stat_t
-	err = unix.Stat(path, &st)
+	err := unix.Stat(path, &st)
 	if errors.Is(err, unix.ENOENT) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFBLK {
-		return 0, 0, nil
+		return mounts.Device{}, nil
 	}
-	return unix.Major(st.Rdev), unix.Minor(st.Rdev), err
+	return mounts.Device{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, err
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // A sysfsDisk is a disk as /sys and /dev show it (sysfs(5),
@@ -112,7 +114,7 @@ func TestFindESP(t *testing.T) {
 			if tt.loaderPart != "" {
 				write(t, filepath.Join(root, efivars, loaderPart), variable(tt.loaderPart))
 			}
-			table, err := parseMountInfo(strings.NewReader(tt.mountinfo))
+			table, err := mounts.Parse(strings.NewReader(tt.mountinfo))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +125,7 @@ func TestFindESP(t *testing.T) {
 			}
 			want := device{}
 			if tt.want != "" {
-				want = device{8, dev.Minor, root + "/dev/" + tt.want}
+				want = device{mounts.Device{Major: 8, Minor: dev.Minor}, root + "/dev/" + tt.want}
 			}
 			if dev != want || found != (tt.want != "") {
 				t.Errorf("%+v, %v", dev, found)
@@ -159,7 +161,7 @@ func TestFindESPTellsDamage(t *testing.T) {
 	disk[1024] ^= 1
 	clear(disk[len(disk)-64<<10:])
 	write(t, root+"/dev/sda", string(disk))
-	h := &Host{root: root, table: mountTable{{8, 3, "/", "/sysroot", "ext4", "/dev/sda3"}}}
+	h := &Host{root: root, table: mounts.Table{{Device: mounts.Device{Major: 8, Minor: 3}, Root: "/", Path: "/sysroot", FSType: "ext4", Source: "/dev/sda3"}}}
 	if _, _, err := h.findESP(); err == nil || !strings.Contains(err.Error(), "sda: partition table at 512: wrong checksum of the entries") {
 		t.Error(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // espOptions are those with which an EFI system partition is mounted: no
@@ -29,10 +31,10 @@ func (h *Host) openESP(write bool) error {
 		return fmt.Errorf("find the EFI system partition: %w", err)
 	}
 	m, mounted := h.mountedESP(dev, found)
-	var v *view
+	var v *mounts.View
 	switch {
 	case mounted:
-		dev.Major, dev.Minor = m.Major, m.Minor
+		dev.Device = m.Device
 		v, err = h.reuse(m, write)
 	case found:
 		v, err = mountView(dev.Path, "vfat", espOptions, write)
@@ -43,32 +45,32 @@ func (h *Host) openESP(write bool) error {
 		return err
 	}
 	h.views = append(h.views, v)
-	h.Files.ESP, h.esp = v.dir, [2]uint32{dev.Major, dev.Minor}
+	h.Files.ESP, h.esp = v.Root, dev.Device
 	return nil
 }
 
 // mountedESP is where the partition is mounted. If it was not found, because the
 // disk has no GUID partition table, what is mounted where it belongs is it.
-func (h *Host) mountedESP(dev device, found bool) (mountPoint, bool) {
+func (h *Host) mountedESP(dev device, found bool) (mounts.Mount, bool) {
 	if found {
-		return h.table.of(dev.Major, dev.Minor)
+		return h.table.Of(dev.Device)
 	}
 	for _, place := range espPlaces {
-		if m, ok := h.table.at(place); ok && m.FSType == "vfat" {
+		if m, ok := h.table.At(place); ok && m.FSType == "vfat" {
 			return m, true
 		}
 	}
-	return mountPoint{}, false
+	return mounts.Mount{}, false
 }
 
 // reuse makes a view of what is mounted already.
-func (h *Host) reuse(m mountPoint, write bool) (*view, error) {
+func (h *Host) reuse(m mounts.Mount, write bool) (*mounts.View, error) {
 	v, err := cloneView(filepath.Join(h.root, m.Path), write)
 	if err != nil || !write {
 		return v, err
 	}
-	if err := v.makeWritable(); err != nil {
-		v.close()
+	if err := makeWritable(v); err != nil {
+		v.Close()
 		return nil, err
 	}
 	return v, nil
@@ -101,18 +103,18 @@ func (h *Host) findESP() (device, bool, error) {
 // btrfs have a device number of their own; then the source of the mount is what
 // leads to the disk.
 func (h *Host) rootDisks(d disks) ([]string, error) {
-	m, ok := h.table.at("/sysroot")
+	m, ok := h.table.At("/sysroot")
 	if !ok {
 		return nil, nil
 	}
-	major, minor := m.Major, m.Minor
-	if major == 0 {
+	dev := m.Device
+	if dev.Major == 0 {
 		var err error
-		if major, minor, err = deviceNumber(filepath.Join(h.root, m.Source)); err != nil {
+		if dev, err = deviceNumber(filepath.Join(h.root, m.Source)); err != nil {
 			return nil, err
 		}
 	}
-	dirs, err := d.under(major, minor)
+	dirs, err := d.under(dev)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // no block device
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/kargs"
 )
 
@@ -41,10 +42,10 @@ type Host struct {
 	ReadOnly bool             // the physical root lies on a read-only file system
 
 	root  string
-	table mountTable
-	esp   [2]uint32 // number of the device; 0:0 if there is none
+	table mounts.Table
+	esp   mounts.Device // number of the device; 0:0 if there is none
 	files []*os.File
-	views []*view
+	views []*mounts.View
 }
 
 // Open opens the host. The error is ErrContainer, ErrNotBooted, ErrNotRoot,
@@ -82,7 +83,7 @@ func (h *Host) Close() {
 		f.Close()
 	}
 	for _, v := range h.views {
-		v.close()
+		v.Close()
 	}
 }
 
@@ -114,7 +115,7 @@ func (h *Host) findBooted() error {
 	if err := h.readTable(); err != nil {
 		return err
 	}
-	root, _ := h.table.at("/")
+	root, _ := h.table.At("/")
 	id, err := parseSource(root.Source)
 	if err != nil {
 		return err
@@ -130,13 +131,8 @@ func (h *Host) findBooted() error {
 	return nil
 }
 
-func (h *Host) readTable() error {
-	f, err := os.Open(filepath.Join(h.root, "proc/self/mountinfo"))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h.table, err = parseMountInfo(f)
+func (h *Host) readTable() (err error) {
+	h.table, err = mounts.Read(filepath.Join(h.root, "proc/self/mountinfo"))
 	return err
 }
 
@@ -167,12 +163,12 @@ func (h *Host) open(write bool) error {
 	if h.ReadOnly && write {
 		return ErrReadOnly
 	}
-	h.Root = root.dir
+	h.Root = root.Root
 	etc, err := h.clone("etc", false)
 	if err != nil {
 		return err
 	}
-	h.Etc = etc.dir
+	h.Etc = etc.Root
 	if h.Run, err = os.Open(filepath.Join(h.root, "run")); err != nil {
 		return err
 	}
@@ -193,7 +189,7 @@ func (h *Host) open(write bool) error {
 // that the table shows it.
 func (h *Host) mountAutomounts() error {
 	for _, place := range espPlaces {
-		if m, _ := h.table.at(place); m.FSType != "autofs" {
+		if m, _ := h.table.At(place); m.FSType != "autofs" {
 			continue
 		}
 		dir, err := os.Open(filepath.Join(h.root, place))
@@ -206,7 +202,7 @@ func (h *Host) mountAutomounts() error {
 }
 
 // clone makes a view of the directory name of the host, which ends with it.
-func (h *Host) clone(name string, write bool) (*view, error) {
+func (h *Host) clone(name string, write bool) (*mounts.View, error) {
 	v, err := cloneView(filepath.Join(h.root, name), write)
 	if err == nil {
 		h.views = append(h.views, v)
@@ -216,31 +212,31 @@ func (h *Host) clone(name string, write bool) (*view, error) {
 
 // superblockReadOnly tells whether v could not be written even if its mount were
 // writable.
-func (h *Host) superblockReadOnly(v *view, write bool) (bool, error) {
+func (h *Host) superblockReadOnly(v *mounts.View, write bool) (bool, error) {
 	if !write {
-		rw, err := cloneView(v.mount.Name(), true)
+		rw, err := cloneView(v.Mount.Name(), true)
 		if err != nil {
 			return false, err
 		}
-		defer rw.close()
+		defer rw.Close()
 		v = rw
 	}
-	return v.readOnly()
+	return readOnly(v)
 }
 
 // openBoot opens the file system that is mounted at /boot, if it is not the EFI
 // system partition, or else the directory boot of the physical root.
 func (h *Host) openBoot(write bool) error {
-	m, ok := h.table.at("/boot")
-	if ok && m.device() != h.esp {
+	m, ok := h.table.At("/boot")
+	if ok && m.Device != h.esp {
 		v, err := h.clone("boot", write)
 		if err == nil && write {
-			err = v.makeWritable()
+			err = makeWritable(v)
 		}
 		if err != nil {
 			return err
 		}
-		h.Files.Boot = v.dir
+		h.Files.Boot = v.Root
 		return nil
 	}
 	dir, err := openDir(h.Root, "boot")

@@ -4,26 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
-
-// A view is a mount that is attached nowhere, so nobody else sees it, and that
-// ends when it is closed.
-type view struct {
-	mount *os.File // O_PATH; keeps the mount
-	dir   *os.File // its root, to work with
-}
-
-func (v *view) close() {
-	v.dir.Close()
-	v.mount.Close()
-}
 
 // cloneView makes a view of the directory path, without what is mounted below
 // it, for reading or for writing; that may differ from how it is mounted there.
-func cloneView(path string, write bool) (*view, error) {
+func cloneView(path string, write bool) (*mounts.View, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return nil, &os.PathError{Op: "clone the mount at", Path: path, Err: err}
@@ -36,18 +27,7 @@ func cloneView(path string, write bool) (*view, error) {
 		unix.Close(fd) //nolint:errcheck // nothing was written
 		return nil, &os.PathError{Op: "change the clone of the mount at", Path: path, Err: err}
 	}
-	return newView(fd, path)
-}
-
-// newView opens the root of the mount fd, which the view owns from here on.
-func newView(fd int, name string) (*view, error) {
-	mount := os.NewFile(uintptr(fd), name)
-	dir, err := openDir(mount, ".")
-	if err != nil {
-		mount.Close()
-		return nil, err
-	}
-	return &view{mount, dir}, nil
+	return mounts.Open(fd, path)
 }
 
 // openDir opens the directory name below dir.
@@ -59,23 +39,23 @@ func openDir(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), strings.TrimSuffix(dir.Name()+"/"+name, "/.")), nil
 }
 
-// readOnly tells whether nothing can be written through the view.
-func (v *view) readOnly() (bool, error) {
+// readOnly tells whether nothing can be written through the view v.
+func readOnly(v *mounts.View) (bool, error) {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(v.dir.Fd()), &st); err != nil {
-		return false, &os.PathError{Op: "statfs", Path: v.dir.Name(), Err: err}
+	if err := unix.Fstatfs(int(v.Root.Fd()), &st); err != nil {
+		return false, &os.PathError{Op: "statfs", Path: v.Root.Name(), Err: err}
 	}
 	return st.Flags&unix.ST_RDONLY != 0, nil
 }
 
-// makeWritable makes the file system of the view, which was cloned for writing,
+// makeWritable makes the file system of the view v, which was cloned for writing,
 // writable if it is mounted read-only as a whole, as /boot often is. Where it is
 // attached it stays read-only, by the flag of that mount.
-func (v *view) makeWritable() error {
-	if ro, err := v.readOnly(); err != nil || !ro {
+func makeWritable(v *mounts.View) error {
+	if ro, err := readOnly(v); err != nil || !ro {
 		return err
 	}
-	fd, err := unix.Fspick(int(v.mount.Fd()), "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
+	fd, err := unix.Fspick(int(v.Mount.Fd()), "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
 	if err == nil {
 		defer os.NewFile(uintptr(fd), "fspick").Close()
 		err = unix.FsconfigSetFlag(fd, "rw")
@@ -84,7 +64,7 @@ func (v *view) makeWritable() error {
 		err = unix.FsconfigReconfigure(fd)
 	}
 	if err != nil {
-		return &os.PathError{Op: "make writable", Path: v.dir.Name(), Err: err}
+		return &os.PathError{Op: "make writable", Path: v.Root.Name(), Err: err}
 	}
 	return nil
 }
@@ -99,57 +79,39 @@ const mountTries = 10
 // So a reader whom a writer was faster than takes what that one has. A writer, whom
 // a reader may keep waiting for as long as a registry takes, makes writable what
 // that one has; the mount of the reader stays read-only.
-func mountView(path, fsType string, options []string, write bool) (*view, error) {
+func mountView(path, fsType string, options []string, write bool) (*mounts.View, error) {
 	writable := write
-	fd, err := mountDevice(path, fsType, options, writable)
+	v, err := mountDevice(path, fsType, options, writable)
 	for n := 0; errors.Is(err, unix.EBUSY) && n < mountTries; n++ {
 		writable = !writable
-		fd, err = mountDevice(path, fsType, options, writable)
+		v, err = mountDevice(path, fsType, options, writable)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "mount", Path: path, Err: err}
 	}
+	if err := restrict(v, write); err != nil {
+		v.Close()
+		return nil, fmt.Errorf("restrict the mount of %s: %w", path, err)
+	}
+	return v, nil
+}
+
+// restrict forbids what nobody does with a mount.
+func restrict(v *mounts.View, write bool) error {
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV | unix.MOUNT_ATTR_NOEXEC}
 	if !write {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		unix.Close(fd) //nolint:errcheck // nothing was written
-		return nil, &os.PathError{Op: "restrict the mount of", Path: path, Err: err}
-	}
-	v, err := newView(fd, path)
+	err := unix.MountSetattr(int(v.Mount.Fd()), "", unix.AT_EMPTY_PATH, &attr)
 	if err == nil && write {
-		if err = v.makeWritable(); err != nil {
-			v.close()
-			return nil, err
-		}
+		err = makeWritable(v)
 	}
-	return v, err
+	return err
 }
 
-func mountDevice(path, fsType string, options []string, write bool) (int, error) {
-	fs, err := unix.Fsopen(fsType, unix.FSOPEN_CLOEXEC)
-	if errors.Is(err, unix.ENODEV) {
-		return -1, fmt.Errorf("this kernel has no %s (modprobe %s): %w", fsType, fsType, err)
-	}
-	if err != nil {
-		return -1, fmt.Errorf("fsopen %s: %w", fsType, err)
-	}
-	defer os.NewFile(uintptr(fs), "fsopen").Close()
+func mountDevice(path, fsType string, options []string, write bool) (*mounts.View, error) {
 	if !write {
-		err = unix.FsconfigSetFlag(fs, "ro")
+		options = append(slices.Clip(options), "ro")
 	}
-	for _, o := range append([]string{"source=" + path}, options...) {
-		key, value, _ := strings.Cut(o, "=")
-		if err == nil {
-			err = unix.FsconfigSetString(fs, key, value)
-		}
-	}
-	if err == nil {
-		err = unix.FsconfigCreate(fs)
-	}
-	if err != nil {
-		return -1, fmt.Errorf("%s file system: %w", fsType, err)
-	}
-	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	return mounts.New(fsType, path, options...)
 }

@@ -102,12 +102,12 @@ func TestMountView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := create(rw.dir, "x"); err != nil {
+	if err := create(rw.Root, "x"); err != nil {
 		t.Error(err)
 	}
 	var st unix.Statfs_t
 	const want = unix.ST_NOSUID | unix.ST_NOEXEC | unix.ST_NODEV
-	if err := unix.Fstatfs(int(rw.dir.Fd()), &st); err != nil || st.Flags&want != want {
+	if err := unix.Fstatfs(int(rw.Root.Fd()), &st); err != nil || st.Flags&want != want {
 		t.Errorf("%v, flags %#x", err, st.Flags)
 	}
 	// A reader comes while somebody writes.
@@ -115,19 +115,13 @@ func TestMountView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := create(ro.dir, "y"); !errors.Is(err, unix.EROFS) {
+	if err := create(ro.Root, "y"); !errors.Is(err, unix.EROFS) {
 		t.Error(err)
 	}
-	ro.close()
-	rw.close()
-	for _, tt := range []struct{ path, fsType, option, want string }{
-		{"/dev/null", "ext4", "errors=remount-ro", "mount /dev/null: ext4 file system: block device required"},
-		{loop, "nosuchfs", "", "this kernel has no nosuchfs (modprobe nosuchfs)"},
-		{loop, "ext4", "no=such", "ext4 file system: invalid argument"},
-	} {
-		if _, err := mountView(tt.path, tt.fsType, []string{tt.option}, false); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v", tt.want, err)
-		}
+	ro.Close()
+	rw.Close()
+	if _, err := mountView("/dev/null", "ext4", options, false); err == nil || !strings.HasPrefix(err.Error(), "mount /dev/null: ext4 file system: block device required") {
+		t.Error(err)
 	}
 }
 
@@ -139,16 +133,16 @@ func TestWriterBesideReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ro.close()
+	defer ro.Close()
 	rw, err := mountView(loop, "ext4", nil, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rw.close()
-	if err := create(rw.dir, "x"); err != nil {
+	defer rw.Close()
+	if err := create(rw.Root, "x"); err != nil {
 		t.Error(err)
 	}
-	if err := create(ro.dir, "y"); !errors.Is(err, unix.EROFS) {
+	if err := create(ro.Root, "y"); !errors.Is(err, unix.EROFS) {
 		t.Error(err)
 	}
 }

@@ -1,25 +1,19 @@
 package disk
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
-// Mount is a mounted file system that is attached nowhere.
-type Mount struct {
-	Root *os.File // its root directory
-	fd   int
-}
-
 // Mount mounts the file system of the type fstype on the partition.
-func (p *Partition) Mount(fstype string) (*Mount, error) {
-	m, err := mount(p.Name(), fstype, nil)
+func (p *Partition) Mount(fstype string) (*mounts.View, error) {
+	m, err := mounts.New(fstype, p.Name())
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount %s: %w", p.Name(), err)
 	}
@@ -27,54 +21,12 @@ func (p *Partition) Mount(fstype string) (*Mount, error) {
 }
 
 // Memory mounts an empty file system in memory that has room for size bytes.
-func Memory(size int64) (*Mount, error) {
-	m, err := mount("tmpfs", "tmpfs", map[string]string{"size": strconv.FormatInt(size, 10), "mode": "0700"})
+func Memory(size int64) (*mounts.View, error) {
+	m, err := mounts.New("tmpfs", "tmpfs", "size="+strconv.FormatInt(size, 10), "mode=0700")
 	if err != nil {
 		return nil, fmt.Errorf("cannot mount a file system in memory: %w", err)
 	}
 	return m, nil
-}
-
-func mount(source, fstype string, options map[string]string) (*Mount, error) {
-	fs, err := unix.Fsopen(fstype, unix.FSOPEN_CLOEXEC)
-	if errors.Is(err, unix.ENODEV) {
-		return nil, fmt.Errorf("the kernel does not know %s (modprobe %s)", fstype, fstype)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("fsopen: %w", err)
-	}
-	defer unix.Close(fs) //nolint:errcheck // nothing is written through it
-	if err := unix.FsconfigSetString(fs, "source", source); err != nil {
-		return nil, explain(fs, err)
-	}
-	for key, value := range options {
-		if err := unix.FsconfigSetString(fs, key, value); err != nil {
-			return nil, explain(fs, err)
-		}
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return nil, explain(fs, err)
-	}
-	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return nil, explain(fs, err)
-	}
-	root, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		unix.Close(fd) //nolint:errcheck // the first error counts
-		return nil, err
-	}
-	return &Mount{Root: os.NewFile(uintptr(root), source), fd: fd}, nil
-}
-
-// explain adds what the kernel noted in the file system context to err.
-func explain(fs int, err error) error {
-	buf := make([]byte, 4096)
-	n, rerr := unix.Read(fs, buf)
-	if rerr != nil || n < 2 {
-		return err
-	}
-	return fmt.Errorf("%w: %s", err, bytes.TrimSpace(buf[2:n])) // after "e " or "w "
 }
 
 // Trim tells the device which blocks are free, if it wants to know.
@@ -106,9 +58,4 @@ func Seal(root *os.File) error {
 		return fmt.Errorf("cannot make the file system read-only: %w", err)
 	}
 	return nil
-}
-
-// Close unmounts.
-func (m *Mount) Close() error {
-	return errors.Join(m.Root.Close(), unix.Close(m.fd))
 }

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/install/plan"
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // Mounted is what the kernel says of a mounted file system.
@@ -48,23 +48,18 @@ func Inspect(ctx context.Context, dir *os.File) (Mounted, error) {
 }
 
 func inspect(ctx context.Context, dir *os.File) (m Mounted, err error) {
-	f, err := mountLine(dir, "/proc/self/mountinfo")
+	at, err := mountOf(dir, "/proc/self/mountinfo")
 	if err != nil {
 		return m, err
 	}
-	for i := 6; i+3 < len(f); i++ {
-		if f[i] == "-" { // optional fields end here
-			m = Mounted{Type: f[i+1], Source: unescape(f[i+2]), Subtree: unescape(f[3]), Options: f[i+3]}
-			break
-		}
-	}
+	m = Mounted{Type: at.FSType, Source: at.Source, Subtree: at.Root, Options: at.Options}
 	if !strings.HasPrefix(m.Source, "/dev/") {
 		return m, nil
 	}
 	// The source is the name that somebody once gave the device. It may be that of
 	// another one by now, or of none. btrfs has numbers of its own, of no device.
-	if !strings.HasPrefix(f[2], "0:") {
-		dev, err := sysfsOf(f[2])
+	if at.Major != 0 {
+		dev, err := sysfsOf(at.Device)
 		if err != nil {
 			return m, err
 		}
@@ -75,43 +70,33 @@ func inspect(ctx context.Context, dir *os.File) (m Mounted, err error) {
 	return m, err
 }
 
-// mountLine has the fields of the line of mountinfo, proc_pid_mountinfo(5), for the mount
-// on which file is.
-func mountLine(file *os.File, mountinfo string) (fields []string, err error) {
+// mountOf is the mount on which file is, in a process's table of mounts.
+func mountOf(file *os.File, table string) (m mounts.Mount, err error) {
 	st, err := statx(file)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	id := strconv.FormatUint(st.Mnt_id, 10)
-	err = eachLine(mountinfo, func(f []string) {
-		if f[0] == id && len(f) > 6 {
-			fields = f
-		}
-	})
-	if err == nil && fields == nil {
+	all, err := mounts.Read(table)
+	if err != nil {
+		return m, err
+	}
+	m, ok := all.ByID(st.Mnt_id)
+	if !ok {
 		err = errors.New("it is not in this process's mount namespace")
 	}
-	return fields, err
+	return m, err
 }
 
 // DeviceOf is the number of the file system on which path is, with a process's table of
 // mounts. All subvolumes of a btrfs have the same one, unlike what stat(2) says.
-func DeviceOf(path, mountinfo string) (string, error) {
+func DeviceOf(path, table string) (mounts.Device, error) {
 	f, err := os.OpenFile(path, unix.O_PATH, 0)
 	if err != nil {
-		return "", bare(err)
+		return mounts.Device{}, bare(err)
 	}
 	defer f.Close()
-	line, err := mountLine(f, mountinfo)
-	if err != nil {
-		return "", err
-	}
-	return line[2], nil
-}
-
-// unescape undoes how the kernel writes blanks in tables of mounts.
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	m, err := mountOf(f, table)
+	return m.Device, err
 }
 
 // BIOSBoot finds the partition in which GRUB stands for machines without UEFI, on

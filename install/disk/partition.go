@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/install/plan"
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // Write gives the disk the partitions of p, in the place of whatever it held, and
@@ -166,17 +167,17 @@ func (d *Disk) node(ctx context.Context, p plan.Partition) (*os.File, error) {
 }
 
 // partDevice is the number and the name of the device of partition n.
-func partDevice(dir string, n int) (number, name string, err error) {
+func partDevice(dir string, n int) (number mounts.Device, name string, err error) {
 	all, err := parts(dir)
 	if err != nil {
-		return "", "", err
+		return number, "", err
 	}
 	for _, part := range all {
 		if text, err := attribute(part, "partition"); err != nil || text != strconv.Itoa(n) {
 			continue
 		}
-		number, err = attribute(part, "dev")
+		number, err = describedNumber(part)
 		return number, deviceName(part), err
 	}
-	return "", "", errors.New("the kernel has no such partition")
+	return number, "", errors.New("the kernel has no such partition")
 }

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/mounts"
 )
 
 // sysfs is the directory in which the kernel describes the device.
@@ -21,17 +22,26 @@ func (d *Disk) sysfs() (string, error) {
 	return sysfsOf(number)
 }
 
-// deviceNumber is f's "major:minor".
-func deviceNumber(f *os.File) (string, error) {
+// deviceNumber is that of the device f.
+func deviceNumber(f *os.File) (mounts.Device, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return "", err
+		return mounts.Device{}, err
 	}
-	return fmt.Sprintf("%d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev)), nil
+	return mounts.Device{Major: unix.Major(st.Rdev), Minor: unix.Minor(st.Rdev)}, nil
 }
 
-func sysfsOf(number string) (string, error) {
-	dir, err := filepath.EvalSymlinks(filepath.Join("/sys/dev/block", number))
+// describedNumber is that of the device described in dir.
+func describedNumber(dir string) (mounts.Device, error) {
+	text, err := attribute(dir, "dev")
+	if err != nil {
+		return mounts.Device{}, err
+	}
+	return mounts.ParseDevice(text)
+}
+
+func sysfsOf(number mounts.Device) (string, error) {
+	dir, err := filepath.EvalSymlinks(filepath.Join("/sys/dev/block", number.String()))
 	if err != nil {
 		return "", fmt.Errorf("what the kernel says of device %s: %w", number, err)
 	}
@@ -77,25 +87,27 @@ func (d *Disk) users() ([]string, error) {
 // usersOf says who uses the device described in dir.
 func usersOf(dir string) (users []string, err error) {
 	name := filepath.Base(dir)
-	number, err := attribute(dir, "dev")
+	number, err := describedNumber(dir)
 	if err != nil {
 		return nil, err
 	}
-	err = eachLine("/proc/self/mountinfo", func(f []string) {
-		if len(f) > 4 && f[2] == number {
-			users = append(users, fmt.Sprintf("%s is mounted on %s", name, f[4]))
-		}
-	})
+	table, err := mounts.Read("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	err = eachLine("/proc/swaps", func(f []string) {
-		if f[0] == "/dev/"+name {
-			users = append(users, name+" is swap space")
+	for _, m := range table {
+		if m.Device == number {
+			users = append(users, fmt.Sprintf("%s is mounted on %s", name, m.Path))
 		}
-	})
+	}
+	swaps, err := os.ReadFile("/proc/swaps")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
+	}
+	for line := range strings.Lines(string(swaps)) {
+		if strings.HasPrefix(line, "/dev/"+name+" ") {
+			users = append(users, name+" is swap space")
+		}
 	}
 	holders, err := filepath.Glob(filepath.Join(dir, "holders", "*"))
 	for _, h := range holders {
@@ -149,15 +161,11 @@ func (d *Disk) backings() ([]backing, error) {
 		return nil, err
 	}
 	for _, part := range devices {
-		number, err := attribute(part, "dev")
+		number, err := describedNumber(part)
 		if err != nil {
-			return nil, err
-		}
-		var major, minor uint32
-		if _, err := fmt.Sscanf(number, "%d:%d", &major, &minor); err != nil {
 			return nil, fmt.Errorf("number of %s: %w", filepath.Base(part), err)
 		}
-		all = append(all, backing{rdev: unix.Mkdev(major, minor)})
+		all = append(all, backing{rdev: unix.Mkdev(number.Major, number.Minor)})
 	}
 	return all, nil
 }
@@ -197,21 +205,4 @@ func fdPath(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) 
 func attribute(dir, name string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	return strings.TrimSpace(string(b)), err
-}
-
-// eachLine calls fn with the words of each line of a file that the kernel makes.
-func eachLine(name string, fn func(fields []string)) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20) // an overlay of many layers has long lines
-	for sc.Scan() {
-		if fields := strings.Fields(sc.Text()); len(fields) > 0 {
-			fn(fields)
-		}
-	}
-	return sc.Err()
 }

@@ -1,10 +1,9 @@
-package sysroot
+package mounts
 
 import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,36 +14,36 @@ import (
 
 // The lines are examples of proc_pid_mountinfo(5) and what a host booted by
 // bootc-initramfs has.
-func TestParseMountLine(t *testing.T) {
+func TestParseLine(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		line string
-		want mountPoint
+		want Mount
 	}{
 		{
 			"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue",
-			mountPoint{98, 0, "/mnt1", "/mnt2", "ext3", "/dev/root"},
+			Mount{36, Device{98, 0}, "/mnt1", "/mnt2", "ext3", "/dev/root", "rw,errors=continue"},
 		},
 		{
 			"29 1 0:25 / / ro,relatime - overlay composefs:ab ro,lowerdir+=/a,datadir+=/b,verity=require",
-			mountPoint{0, 25, "/", "/", "overlay", "composefs:ab"},
+			Mount{29, Device{0, 25}, "/", "/", "overlay", "composefs:ab", "ro,lowerdir+=/a,datadir+=/b,verity=require"},
 		},
 		{
 			`50 29 8:2 / /mnt/with\040space\134and rw shared:3 master:4 - ext4 /dev/disk\011x rw`,
-			mountPoint{8, 2, "/", `/mnt/with space\and`, "ext4", "/dev/disk\tx"},
+			Mount{50, Device{8, 2}, "/", `/mnt/with space\and`, "ext4", "/dev/disk\tx", "rw"},
 		},
-		{"60 29 0:7 / /x rw - tmpfs  rw", mountPoint{0, 7, "/", "/x", "tmpfs", ""}},
+		{"60 29 0:7 / /x rw - tmpfs  rw", Mount{60, Device{0, 7}, "/", "/x", "tmpfs", "", "rw"}},
 	} {
-		got, err := parseMountLine(tt.line)
+		got, err := parseLine(tt.line)
 		if err != nil || got != tt.want {
 			t.Errorf("%q: %+v, %v", tt.line, got, err)
 		}
 	}
 	for _, bad := range []string{
 		"", " - ", "36 35 98:0 /mnt1 /mnt2 - ext3 x", "36 35 98 / / rw - ext3 x rw",
-		"36 35 98:0 / / rw ext3 x rw", "36 35 98:0 / / rw - ext3", "36 35 x:0 / / rw - ext3 x",
+		"36 35 98:0 / / rw ext3 x rw", "36 35 98:0 / / rw - ext3", "36 35 98:0 / / rw - ext3 x", "36 35 x:0 / / rw - ext3 x rw", "x 35 8:0 / / rw - ext3 x rw",
 	} {
-		if m, err := parseMountLine(bad); err == nil {
+		if m, err := parseLine(bad); err == nil {
 			t.Errorf("%q: %+v", bad, m)
 		}
 	}
@@ -66,7 +65,7 @@ func TestMountTableIsFindmnts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseMountInfo(strings.NewReader(text))
+	got, err := Parse(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,25 +80,25 @@ func TestMountTableIsFindmnts(t *testing.T) {
 
 func TestMountTableLookup(t *testing.T) {
 	t.Parallel()
-	table := mountTable{
-		{0, 1, "/", "/", "overlay", "composefs:ab"},
-		{0, 30, "/", "/efi", "autofs", "systemd-1"},
-		{8, 1, "/", "/efi", "vfat", "/dev/sda1"},
-		{8, 2, "/sub", "/srv", "ext4", "/dev/sda2"},
-		{8, 3, "/", "/hidden", "ext4", "/dev/sda3"},
-		{0, 31, "/", "/hidden", "tmpfs", "tmpfs"},
+	table := Table{
+		{Device: Device{0, 1}, Root: "/", Path: "/", FSType: "overlay", Source: "composefs:ab"},
+		{Device: Device{0, 30}, Root: "/", Path: "/efi", FSType: "autofs", Source: "systemd-1"},
+		{Device: Device{8, 1}, Root: "/", Path: "/efi", FSType: "vfat", Source: "/dev/sda1"},
+		{Device: Device{8, 2}, Root: "/sub", Path: "/srv", FSType: "ext4", Source: "/dev/sda2"},
+		{Device: Device{8, 3}, Root: "/", Path: "/hidden", FSType: "ext4", Source: "/dev/sda3"},
+		{Device: Device{0, 31}, Root: "/", Path: "/hidden", FSType: "tmpfs", Source: "tmpfs"},
 	}
-	if m, ok := table.at("/efi"); !ok || m.FSType != "vfat" {
+	if m, ok := table.At("/efi"); !ok || m.FSType != "vfat" {
 		t.Errorf("at /efi: %+v", m)
 	}
-	if m, ok := table.at("/boot"); ok {
+	if m, ok := table.At("/boot"); ok {
 		t.Errorf("at /boot: %+v", m)
 	}
-	if m, ok := table.of(8, 1); !ok || m.Path != "/efi" {
+	if m, ok := table.Of(Device{8, 1}); !ok || m.Path != "/efi" {
 		t.Errorf("of 8:1: %+v", m)
 	}
 	for _, minor := range []uint32{2, 3, 4} {
-		if m, ok := table.of(8, minor); ok {
+		if m, ok := table.Of(Device{8, minor}); ok {
 			t.Errorf("of 8:%d, which is nowhere seen whole: %+v", minor, m)
 		}
 	}
@@ -108,42 +107,31 @@ func TestMountTableLookup(t *testing.T) {
 // Our own mounts are read without an error.
 func TestParseOwnMountInfo(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open("/proc/self/mountinfo")
+	table, err := Read("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	table, err := parseMountInfo(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, ok := table.at("/proc"); !ok || m.FSType != "proc" {
+	m, ok := table.At("/proc")
+	if !ok || m.FSType != "proc" {
 		t.Errorf("/proc: %+v", m)
+	}
+	if same, ok := table.ByID(m.ID); !ok || same != m {
+		t.Errorf("by the id: %+v", same)
 	}
 }
 
-func FuzzMountLine(f *testing.F) {
+func FuzzLine(f *testing.F) {
 	f.Add("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue")
 	f.Add(`1 2 3:4 \040 \134 - - \777 \0`)
 	f.Fuzz(func(t *testing.T, line string) {
-		m, err := parseMountLine(line)
+		m, err := parseLine(line)
 		if err != nil {
 			return
 		}
 		escape := strings.NewReplacer(`\`, `\134`, " ", `\040`).Replace
-		again, err := parseMountLine(fmt.Sprintf("1 2 %d:%d %s %s rw - %s %s rw", m.Major, m.Minor, escape(m.Root), escape(m.Path), escape(m.FSType), escape(m.Source)))
+		again, err := parseLine(fmt.Sprintf("%d 2 %s %s %s rw - %s %s %s", m.ID, m.Device, escape(m.Root), escape(m.Path), escape(m.FSType), escape(m.Source), m.Options))
 		if err != nil || again != m {
 			t.Errorf("%q: %+v, then %+v, %v", line, m, again, err)
 		}
 	})
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -43,15 +43,16 @@ func Start(t testing.TB, o Options) *Machine {
 	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up
 	if err := m.cmd.Start(); err != nil {
+		release()
 		t.Fatalf("qemu: %v", err)
 	}
 	go func() {
 		_ = m.cmd.Wait()
+		release() // not at the end of the test, which may start another one
 		close(m.exited)
 	}()
 	t.Cleanup(func() {
 		m.Kill()
-		release()
 		os.RemoveAll(dir)
 		if t.Failed() {
 			t.Logf("the end of the console:\n%s", m.console.tail(60))

@@ -205,3 +205,26 @@ func (h *testHost) wants(script string, lines ...string) {
 		h.t.Errorf("%s:\n got %q\nwant %q", script, got, want)
 	}
 }
+
+// waitVerity waits until the host demands fs-verity of all objects.
+func (h *testHost) waitVerity() {
+	h.t.Helper()
+	h.Run("while systemctl is-active --quiet bootc-enable-verity.service; do sleep 1; done; test -e /var/lib/bootc/fs-verity")
+}
+
+// checkQueue checks all that status says about what runs and what will.
+func (h *testHost) checkQueue(booted, staged, rollback string, queued bool) {
+	h.t.Helper()
+	s := h.status()
+	got := []string{s.Booted.Composefs.Verity, "", ""}
+	if s.Staged != nil {
+		got[1] = s.Staged.Composefs.Verity
+	}
+	if s.Rollback != nil {
+		got[2] = s.Rollback.Composefs.Verity
+	}
+	if strings.Join(got, " ") != strings.Join([]string{booted, staged, rollback}, " ") || s.RollbackQueued != queued {
+		h.t.Errorf("booted, staged and rollback are %.8q, queued: %v\nwant %.8q, queued: %v", got, s.RollbackQueued,
+			[]string{booted, staged, rollback}, queued)
+	}
+}

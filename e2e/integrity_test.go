@@ -1,3 +1,5 @@
+//go:build extended
+
 package e2e
 
 import (
@@ -41,12 +43,6 @@ func TestIntegrity(t *testing.T) {
 		t.Error("the console does not name the image")
 	}
 	h.Kill()
-}
-
-// waitVerity waits until the host demands fs-verity of all objects.
-func (h *testHost) waitVerity() {
-	h.t.Helper()
-	h.Run("while systemctl is-active --quiet bootc-enable-verity.service; do sleep 1; done; test -e /var/lib/bootc/fs-verity")
 }
 
 // objectOf is the object that holds the content of a file.

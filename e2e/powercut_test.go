@@ -1,3 +1,5 @@
+//go:build extended
+
 package e2e
 
 import (

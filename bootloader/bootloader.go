@@ -61,7 +61,9 @@ type Loader interface {
 	Kind() Kind
 
 	// Menu returns our entries of the live menu, in the order in which the loader
-	// shows them. Other people's entries stay where they are and are left out.
+	// shows them. Other people's entries stay where they are and are left out. If some
+	// of the files cannot be read, the error names them, and comes with the entries of
+	// the others, which are fit to be shown and for nothing else.
 	Menu() ([]Entry, error)
 
 	// Staged returns the staged menu as Menu would after Commit; nil if there is none.

@@ -350,18 +350,28 @@ func testForeignFiles(t *testing.T, kind Kind) {
 	}
 }
 
-// A broken entry of ours is named; it is not dropped, and nothing is collected that it
-// may need.
+// Broken entries of ours are named, and the others shown; they are not dropped, and
+// nothing is collected that they may need.
 func TestBrokenEntry(t *testing.T) {
 	t.Parallel()
 	l, dir := newTestLoader(t, Systemd)
 	must(t, update(t, l, "old"))
 	broken := "title x\nlinux /EFI/Linux/" + testEntry("old").Kernel + "/vmlinuz\noptions quiet\n"
 	must(t, os.WriteFile(filepath.Join(dir, live, "bootc_debian-1-0.conf"), []byte(broken), 0o600))
-	_, err := l.Menu()
-	if err == nil || !strings.Contains(err.Error(), "loader/entries/bootc_debian-1-0.conf: no composefs= argument") {
-		t.Errorf("Menu: %v", err)
+	must(t, os.Mkdir(filepath.Join(dir, live, "bootc_debian-2-0.conf"), 0o700))
+	menu, err := l.Menu()
+	for _, want := range []string{"loader/entries/bootc_debian-1-0.conf: no composefs= argument", "loader/entries/bootc_debian-2-0.conf is no regular file"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Menu: %v, want %s", err, want)
+		}
 	}
+	if len(menu) != 1 || menu[0].ID != testEntry("old").ID {
+		t.Errorf("Menu: %+v", menu)
+	}
+	if err := l.Stage([]Entry{testEntry("old")}); err == nil || !strings.Contains(err.Error(), "bootc_debian-2-0.conf") {
+		t.Errorf("Stage: %v", err)
+	}
+	must(t, os.Remove(filepath.Join(dir, live, "bootc_debian-2-0.conf")))
 	if removed, err := l.Collect(); err != nil || len(removed) > 0 {
 		t.Errorf("removed %q, %v", removed, err)
 	}

@@ -53,9 +53,9 @@ func (l *loader) Menu() ([]Entry, error) {
 	defer m.Close()
 	d, err := m.read(live)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the boot menu on %s: %w", l.entries.name, err)
+		err = fmt.Errorf("cannot read the boot menu on %s: %w", l.entries.name, err)
 	}
-	return d.entries(), nil
+	return d.entries(), err
 }
 
 // Staged implements [Loader].

@@ -66,12 +66,10 @@ func (d *menuDir) entries() []Entry {
 	return menu
 }
 
-// read reads a menu's directory; a missing one is empty.
+// read reads a menu's directory; a missing one is empty. An error that names files
+// comes with what the others say.
 func (m *menus) read(dir string) (*menuDir, error) {
-	files, err := m.files(dir)
-	if err != nil {
-		return nil, err
-	}
+	files, damage := m.files(dir)
 	d := &menuDir{}
 	for _, f := range files {
 		name, isEntry := bls.ParseName(f.name)
@@ -80,21 +78,24 @@ func (m *menus) read(dir string) (*menuDir, error) {
 			continue
 		}
 		file := menuFile{name: name}
+		var err error
 		file.bls, err = bls.Parse(f.data)
 		if err == nil {
 			file.Entry, err = parseEntry(f.name, name, file.bls)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w (repair or remove this file)", path.Join(dir, f.name), err)
+			damage = also(damage, fmt.Errorf("%s: %w (repair or remove this file)", path.Join(dir, f.name), err))
+			continue
 		}
 		d.ours = append(d.ours, file)
 	}
 	slices.SortStableFunc(d.ours, func(a, b menuFile) int { return bls.Compare(a.bls, a.name, b.bls, b.name) })
-	return d, nil
+	return d, damage
 }
 
 // files reads all files of a menu's directory but those that are made of the others.
-func (m *menus) files(dir string) ([]rawFile, error) {
+// An error comes with what could be read.
+func (m *menus) files(dir string) (files []rawFile, damage error) {
 	entries, err := list(m.Root, dir)
 	if err != nil {
 		return nil, err
@@ -102,18 +103,26 @@ func (m *menus) files(dir string) ([]rawFile, error) {
 	if len(entries) > maxFiles {
 		return nil, fmt.Errorf("%s has more than %d files", dir, maxFiles)
 	}
-	var files []rawFile
 	for _, e := range entries {
 		if e.Name() == generationFile || m.grubCfg && e.Name() == grubFile {
 			continue
 		}
 		data, err := readFile(m.Root, path.Join(dir, e.Name()), maxForeign)
 		if err != nil {
-			return nil, err
+			damage = also(damage, err)
+			continue
 		}
 		files = append(files, rawFile{e.Name(), data})
 	}
-	return files, nil
+	return files, damage
+}
+
+// also joins two errors, in a line.
+func also(err, more error) error {
+	if err == nil {
+		return more
+	}
+	return fmt.Errorf("%w; %w", err, more)
 }
 
 // mentions returns a function that reports whether a file of the directories has the

@@ -37,10 +37,10 @@ func (s *Sysroot) menus() (m menus, err error) {
 func (s *Sysroot) readMenus() (menus, error) {
 	live, err := s.sys.Loader.Menu()
 	if err != nil {
-		return menus{}, fmt.Errorf("boot menu: %w", err)
+		err = fmt.Errorf("boot menu: %w", err)
 	}
-	staged, locked, err := s.staged()
-	return menus{live: live, staged: staged, locked: locked}, err
+	staged, locked, err2 := s.staged()
+	return menus{live: live, staged: staged, locked: locked}, errors.Join(err, err2)
 }
 
 // staged reads the staged menu. One that the marker does not name is what a power

@@ -20,11 +20,13 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 	if err != nil {
 		s.warn("%v", err)
 	}
+	known := err == nil // what boots next
 	h := host.New()
 	if !s.sys.Booted.ID.IsZero() {
 		kind := host.BootcHost
 		h.Status.Type = &kind
 		e, ok := byID(m.live, s.sys.Booted.ID)
+		known = known || ok
 		if !ok {
 			e = bootloader.Entry{ID: s.sys.Booted.ID, Root: s.sys.Booted}
 		}
@@ -34,7 +36,7 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 		h.Status.Staged = s.bootEntry(m.staged[0])
 		h.Status.Staged.DownloadOnly = m.locked
 	}
-	if h.Status.RollbackQueued = s.rollbackQueued(m); h.Status.RollbackQueued {
+	if h.Status.RollbackQueued = known && s.rollbackQueued(m); h.Status.RollbackQueued {
 		h.Spec.BootOrder = host.BootRollback
 	}
 	if e, ok := s.rollback(m); ok {

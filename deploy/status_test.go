@@ -2,9 +2,12 @@ package deploy
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,6 +109,50 @@ func TestCorruptedState(t *testing.T) {
 				t.Errorf("%+v", h.Status)
 			}
 		})
+	}
+}
+
+// A damagedLoader cannot read the n-th entry of the menu.
+type damagedLoader struct {
+	bootloader.Loader
+	n int
+}
+
+var errDamaged = errors.New("damaged")
+
+func (l damagedLoader) Menu() ([]bootloader.Entry, error) {
+	menu, err := l.Loader.Menu()
+	if l.n < len(menu) {
+		menu = slices.Delete(menu, l.n, l.n+1)
+	}
+	return menu, errors.Join(err, errDamaged)
+}
+
+// TestDamagedMenu: the other entries are shown, with a warning, and nothing is changed.
+func TestDamagedMenu(t *testing.T) {
+	t.Parallel()
+	for n, want := range []string{"booted 2 | rollback 1", "booted 2", "booted 2 | rollback 1"} {
+		m := twoDeployments(t)
+		m.loader = damagedLoader{m.loader, n}
+		m.said = nil
+		m.wantPicture(want)
+		if len(m.said) != 1 || !strings.Contains(m.said[0], "boot menu: damaged") {
+			t.Errorf("%d: said %q", n, m.said)
+		}
+		one := m.booted.ID
+		for name, do := range map[string]func() error{
+			"rollback": func() error { _, err := m.rollback(); return err },
+			"upgrade":  func() error { _, err := m.upgrade(StageOptions{}); return err },
+			"pin":      func() error { return m.pin(one, true) },
+			"finalize": m.finalize,
+			"gc": func() error {
+				return m.with(func(s *Sysroot) error { _, err := s.GC(t.Context(), GCOptions{}); return err })
+			},
+		} {
+			if err := do(); !errors.Is(err, errDamaged) {
+				t.Errorf("%d: %s: %v", n, name, err)
+			}
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (h *testHost) flip(file string, offset int64) {
 	h.t.Helper()
 	h.Run(fmt.Sprintf(`set -e
 sync
-block=$(filefrag -b4096 -v %[1]s | awk '$1 ~ /^[0-9]+:$/ && $2 + 0 <= %[2]d && $3 + 0 >= %[2]d { split($4, p, "\."); print p[1] + %[2]d - $2 }')
+block=$(filefrag -b4096 -v %[1]s | awk '$1 ~ /^[0-9]+:$/ && $2 + 0 <= %[2]d && $3 + 0 >= %[2]d { split($4, p, "[.]"); print p[1] + %[2]d - $2 }')
 test -n "$block"
 device=$(findmnt -no SOURCE /sysroot)
 at=$((block * 4096 + %[3]d))

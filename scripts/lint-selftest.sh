@@ -28,18 +28,19 @@ declare -A may=(
 	[kargs/kargsd]='composefs/verity kargs'
 	[composefs/treefs]='composefs/verity composefs/tree'
 	[osimage]='composefs/verity kargs kargs/kargsd'
+	[boundimage]=''
 	[host]=''
 	[pull]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/mount composefs/oci selinux image layers'
 	[bootloader]='composefs/verity kargs bootloader/bls bootloader/grubcfg'
 	[bootloader/bls]=''
 	[bootloader/grubcfg]='composefs/verity kargs'
 	[sysroot]='composefs/verity kargs bootloader'
-	[deploy]='composefs/verity composefs/tree composefs/tree/scan composefs/treefs composefs/erofs composefs/repo composefs/mount composefs/oci selinux layers image pull etcmerge etcmerge/accounts kargs kargs/kargsd osimage host bootloader'
+	[deploy]='composefs/verity composefs/tree composefs/tree/scan composefs/treefs composefs/erofs composefs/repo composefs/mount composefs/oci selinux layers image pull etcmerge etcmerge/accounts kargs kargs/kargsd osimage boundimage host bootloader'
 	[install/config]=''
 	[install/plan]=''
 	[install/fat]=''
 	[install/disk]='install/plan'
-	[install]='composefs/verity image kargs osimage host bootloader deploy install/config install/plan install/disk install/fat'
+	[install]='composefs/verity boundimage image kargs osimage host bootloader deploy install/config install/plan install/disk install/fat'
 )
 
 for dir in $(go list -f '{{.Dir}}' ./... | sed "s|^$root/||"); do

@@ -34,6 +34,7 @@ declare -A may=(
 	[bootloader]='composefs/verity kargs bootloader/bls bootloader/grubcfg'
 	[bootloader/bls]=''
 	[bootloader/grubcfg]='composefs/verity kargs'
+	[setuproot]='composefs/verity composefs/mount kargs'
 	[sysroot]='composefs/verity kargs bootloader'
 	[deploy]='composefs/verity composefs/tree composefs/tree/scan composefs/treefs composefs/erofs composefs/repo composefs/mount composefs/oci selinux layers image pull etcmerge etcmerge/accounts kargs kargs/kargsd osimage boundimage host bootloader'
 	[install/config]=''

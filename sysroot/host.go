@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -110,7 +111,8 @@ func mayMount() error {
 
 // findBooted reads what the root file system is. The mount table says which
 // deployment, after a soft reboot too, which leaves the kernel's command line as
-// it was; that says only whether fs-verity is demanded.
+// it was: only of the deployment that it names it says whether fs-verity is demanded.
+// Of another the mount says it.
 func (h *Host) findBooted() error {
 	if err := h.readTable(); err != nil {
 		return err
@@ -125,10 +127,15 @@ func (h *Host) findBooted() error {
 		return err
 	}
 	h.Booted.ID = id
-	if booted, err := kargs.FindRoot(kargs.Parse(string(cmdline))); err == nil {
+	booted, err := kargs.FindRoot(kargs.Parse(string(cmdline)))
+	switch {
+	case err != nil:
+	case booted.ID == id:
 		h.Booted.Optional = booted.Optional
+	default:
+		h.Booted.Optional = !slices.Contains(strings.Split(root.Options, ","), "verity=require")
 	}
-	return nil
+	return nil //nolint:nilerr // without the argument it is demanded
 }
 
 func (h *Host) readTable() (err error) {

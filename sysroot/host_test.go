@@ -81,6 +81,7 @@ func TestOpenFindsBooted(t *testing.T) {
 		"newer argument":    {"composefs:" + id, "composefs.digest=?v1-sha512-12:" + id, true},
 		"transient":         {"transient:composefs=" + id, "composefs=?" + id, true},
 		"after soft reboot": {"composefs:" + id, "composefs=?" + other, true},
+		"stricter by then":  {"composefs:" + id + " ro,verity=require,x", "composefs=?" + other, false},
 		"no argument":       {"composefs:" + id, "quiet", false},
 	} {
 		t.Run(name, func(t *testing.T) {

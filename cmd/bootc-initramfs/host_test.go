@@ -21,6 +21,7 @@ import (
 type host struct {
 	disk    string // the file system itself
 	sysroot string // where it is mounted for the program
+	runDir  string // in the place of /run
 	id      verity.Digest
 }
 
@@ -53,7 +54,8 @@ func check(t *testing.T, err error) {
 func newHost(t *testing.T) *host {
 	t.Helper()
 	dir := ownMounts(t)
-	h := &host{disk: dir + "/disk", sysroot: dir + "/sysroot"}
+	h := &host{disk: dir + "/disk", sysroot: dir + "/sysroot", runDir: dir + "/run"}
+	check(t, os.MkdirAll(h.runDir+"/systemd", 0o755))
 	tree := dir + "/tree"
 	for _, d := range []string{"/etc", "/var", "/sysroot", "/usr/lib", "/sbin"} {
 		check(t, os.MkdirAll(tree+d, 0o755))
@@ -108,7 +110,7 @@ func (h *host) run(t *testing.T, cmdline, config string, more ...string) (status
 	conf := filepath.Dir(h.disk) + "/setup-root-conf.toml"
 	write(t, conf, config)
 	var buf bytes.Buffer
-	status = run(append([]string{"setup-root", "--sysroot", h.sysroot, "--config", conf, "--cmdline", cmdline}, more...), &buf)
+	status = run(append([]string{"setup-root", "--sysroot", h.sysroot, "--run", h.runDir, "--config", conf, "--cmdline", cmdline}, more...), &buf)
 	return status, buf.String()
 }
 

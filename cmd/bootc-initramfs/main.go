@@ -2,7 +2,7 @@
 // initramfs, where it is called /usr/lib/bootc/initramfs-setup, after the root file
 // system of the disk was mounted and before the initramfs gives way to it:
 //
-//	initramfs-setup setup-root [--sysroot DIR] [--target DIR] [--config FILE] [--cmdline LINE]
+//	initramfs-setup setup-root [--sysroot DIR] [--target DIR] [--config FILE] [--run DIR] [--cmdline LINE]
 //
 // What it does is in docs/explanation/boot.md. It is small and links no library that
 // fetches or unpacks images.
@@ -14,6 +14,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/setuproot"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stderr)) } //nolint:forbidigo // this is where the process ends
@@ -29,25 +32,21 @@ func run(args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "bootc: %v\n", err)
 		return 2
 	}
-	warn := func(text string) { fmt.Fprintf(stderr, "bootc: warning: %s\n", text) }
-	if err := setupRoot(o, warn); err != nil {
+	if err := setuproot.Setup(o); err != nil {
 		fmt.Fprintf(stderr, "bootc: cannot set up the root file system: %v\n", err)
-		fmt.Fprintf(stderr, "bootc: hint: %s\n", hint(err))
+		fmt.Fprintf(stderr, "bootc: hint: %s\n", setuproot.Hint(err))
 		return 1
 	}
 	return 0
 }
 
-// options say where things are; all have defaults that are right in an initramfs.
-type options struct {
-	sysroot string // where the root file system of the disk is mounted
-	target  string // where the deployment is to be mounted; may be sysroot
-	config  string // setup-root-conf.toml
-	cmdline string // the kernel's command line
-}
-
-func parseArgs(args []string, stderr io.Writer) (options, error) {
-	var o options
+// parseArgs reads the arguments; what is left out has a default that is right in an
+// initramfs.
+func parseArgs(args []string, stderr io.Writer) (setuproot.Options, error) {
+	var (
+		o       = setuproot.Options{Warn: func(text string) { fmt.Fprintf(stderr, "bootc: warning: %s\n", text) }}
+		cmdline string
+	)
 	flags := flag.NewFlagSet("initramfs-setup setup-root", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Usage = func() {
@@ -55,10 +54,11 @@ func parseArgs(args []string, stderr io.Writer) (options, error) {
 		fmt.Fprintln(stderr, "usage: initramfs-setup setup-root [options]")
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&o.sysroot, "sysroot", "/sysroot", "`directory` where the root file system of the disk is mounted")
-	flags.StringVar(&o.target, "target", "", "`directory` to mount the deployment at, leaving sysroot alone (default: in the place of sysroot)")
-	flags.StringVar(&o.config, "config", "/usr/lib/composefs/setup-root-conf.toml", "configuration `file`")
-	flags.StringVar(&o.cmdline, "cmdline", "", "kernel command `line` (default: that of the running kernel)")
+	flags.StringVar(&o.Sysroot, "sysroot", "/sysroot", "`directory` where the root file system of the disk is mounted")
+	flags.StringVar(&o.Target, "target", "", "`directory` to mount the deployment at, leaving sysroot alone (default: in the place of sysroot)")
+	flags.StringVar(&o.Config, "config", "/usr/lib/composefs/setup-root-conf.toml", "configuration `file`")
+	flags.StringVar(&o.Run, "run", "/run", "`directory` that the system will see as /run")
+	flags.StringVar(&cmdline, "cmdline", "", "kernel command `line` (default: that of the running kernel)")
 	if len(args) == 0 || args[0] != "setup-root" {
 		return o, errors.New("want the command setup-root")
 	}
@@ -68,13 +68,14 @@ func parseArgs(args []string, stderr io.Writer) (options, error) {
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if o.target == "" {
-		o.target = o.sysroot
+	if o.Target == "" {
+		o.Target = o.Sysroot
 	}
-	if o.cmdline != "" {
+	if cmdline != "" {
+		o.Cmdline = kargs.Parse(cmdline)
 		return o, nil
 	}
 	data, err := os.ReadFile("/proc/cmdline")
-	o.cmdline = string(data)
+	o.Cmdline = kargs.Parse(string(data))
 	return o, err
 }

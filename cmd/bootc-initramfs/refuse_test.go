@@ -57,7 +57,7 @@ func TestRefuse(t *testing.T) {
 // refuses runs the program, which must fail so, and leave everything in place.
 func (h *host) refuses(t *testing.T, cmdline, config, want, hint string) {
 	t.Helper()
-	before, run := mounts(t, h.sysroot), mounts(t, "/run/.bootc-root-")
+	before, run := mounts(t, h.sysroot), mounts(t, h.runDir+"/.bootc-root-")
 	status, out := h.run(t, cmdline, config)
 	text := strings.NewReplacer("OBJECT", h.id.ObjectPath(), "ID", h.id.String()).Replace(want)
 	if status != 1 || !strings.Contains(out, text) || !strings.HasPrefix(out, "bootc: cannot set up the root file system: ") {
@@ -69,7 +69,7 @@ func (h *host) refuses(t *testing.T, cmdline, config, want, hint string) {
 	if diff := cmp.Diff(before, mounts(t, h.sysroot)); diff != "" {
 		t.Errorf("mounts (- before, + after):\n%s", diff)
 	}
-	if diff := cmp.Diff(run, mounts(t, "/run/.bootc-root-")); diff != "" {
+	if diff := cmp.Diff(run, mounts(t, h.runDir+"/.bootc-root-")); diff != "" {
 		t.Errorf("left behind (- before, + after):\n%s", diff)
 	}
 }

@@ -21,6 +21,8 @@ type Mount struct {
 	FSType  string
 	Source  string // "/dev/vda2", "composefs:<id>"
 	Options string // of the file system, separated by commas
+
+	ReadOnly bool // through this mount; the file system may be writable elsewhere
 }
 
 // Device is the number of a device, or of a file system that has none.
@@ -88,6 +90,7 @@ func parseLine(line string) (Mount, error) {
 		ID: id, Device: dev,
 		Root: unescape(left[3]), Path: unescape(left[4]),
 		FSType: unescape(right[0]), Source: unescape(right[1]), Options: right[2],
+		ReadOnly: slices.Contains(strings.Split(left[5], ","), "ro"),
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package setuproot
 
 import "errors"
 
@@ -31,8 +31,8 @@ func advise(err error, hint string) error {
 	return &advised{err, hint}
 }
 
-// hint is what to try after err.
-func hint(err error) string {
+// Hint is what to try after err.
+func Hint(err error) string {
 	if a := (*advised)(nil); errors.As(err, &a) {
 		return a.hint
 	}

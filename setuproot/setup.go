@@ -1,4 +1,4 @@
-package main
+package setuproot
 
 import (
 	"errors"
@@ -10,39 +10,53 @@ import (
 	"github.com/bootc-go/bootc/kargs"
 )
 
-// setupRoot mounts the deployment that the command line names. Until the last step it
+// Options say what is to be mounted, and where.
+type Options struct {
+	Sysroot string // where the root file system of the disk is mounted
+	Target  string // where the deployment is to be mounted; if it is Sysroot, in the place of the disk
+	Config  string // setup-root-conf.toml, which need not exist
+	Run     string // "/run"
+	Cmdline kargs.Line
+	Warn    func(text string)
+}
+
+// Setup mounts the deployment that the command line names. Until the last step it
 // works aside, so that after an error all is as it was and whoever gets a shell finds
-// the disk where it belongs.
-func setupRoot(o options, warn func(string)) (err error) {
-	line := kargs.Parse(o.cmdline)
-	root, err := kargs.FindRoot(line)
+// the disk where it belongs. Hint has advice about an error.
+func Setup(o Options) (err error) {
+	root, err := kargs.FindRoot(o.Cmdline)
 	if err != nil {
 		return advise(err, hintCmdline)
 	}
-	conf, err := readConfig(o.config, line, warn)
+	conf, err := readConfig(o.Config, o.Cmdline, o.Warn)
 	if err != nil {
 		return advise(err, hintConfig)
 	}
-	if o.target == o.sysroot {
-		if err := markRootDevice("/dev", "/run/systemd"); err != nil {
+	if o.Target == o.Sysroot {
+		if err := markRootDevice("/dev", o.Run+"/systemd"); err != nil {
 			return err
 		}
 	}
-	a, err := newAssembly(o.sysroot)
+	a, err := newAssembly(o.Sysroot, o.Run)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	if conf.Etc.writesState() || conf.Var.writesState() {
 		if err := a.makeWritable(); err != nil {
-			warn(fmt.Sprintf("%s stays read-only: %v", o.sysroot, err))
+			o.Warn(fmt.Sprintf("%s stays read-only: %v", o.Sysroot, err))
 		}
 	}
-	if err := a.build(root, conf, warn); err != nil {
+	if err := a.build(root, conf, o.Warn); err != nil {
 		return err
 	}
-	if err := a.checkInit(line); err != nil {
+	if err := a.checkInit(o.Cmdline); err != nil {
 		return err
+	}
+	if o.Target == o.Sysroot {
+		if err := markBooted(o.Run); err != nil {
+			return err
+		}
 	}
 	return a.install(o)
 }
@@ -68,19 +82,19 @@ func (a *assembly) build(root kargs.Root, c config, warn func(string)) error {
 
 // install puts the tree in its place. Detached, sysroot is out of sight but in use by
 // the new tree.
-func (a *assembly) install(o options) error {
+func (a *assembly) install(o Options) error {
 	tree, err := clone(a.root, unix.AT_RECURSIVE)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	if o.target == o.sysroot {
-		if err := unix.Unmount(o.sysroot, unix.MNT_DETACH); err != nil {
-			return fmt.Errorf("unmount %s: %w", o.sysroot, err)
+	if o.Target == o.Sysroot {
+		if err := unix.Unmount(o.Sysroot, unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("unmount %s: %w", o.Sysroot, err)
 		}
 	}
-	if err := unix.MoveMount(int(tree.Fd()), "", unix.AT_FDCWD, o.target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return fmt.Errorf("mount at %s: %w", o.target, err)
+	if err := unix.MoveMount(int(tree.Fd()), "", unix.AT_FDCWD, o.Target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount at %s: %w", o.Target, err)
 	}
 	return nil
 }
@@ -107,6 +121,17 @@ func (a *assembly) checkInit(line kargs.Line) error {
 		return advise(fmt.Errorf("%s is in the image but cannot be read, its object in composefs/objects is missing or damaged: %w", name, err), hintRepair)
 	}
 	return nil
+}
+
+// markBooted makes the file ostree-booted, which tools of all kinds, and units, take
+// for the sign of a host whose /usr is an image. It is made here, so that no unit looks
+// too soon, and nowhere else: a container of the same image is no such host.
+func markBooted(run string) error {
+	f, err := os.OpenFile(run+"/ostree-booted", os.O_WRONLY|os.O_CREATE|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // markRootDevice tells systemd's gpt-auto generator, which would look at an overlay,

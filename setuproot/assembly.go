@@ -1,4 +1,4 @@
-package main
+package setuproot
 
 import (
 	"errors"
@@ -25,9 +25,10 @@ const (
 	physicalName = "/physical"
 )
 
-// newAssembly begins with the file system that is mounted at sysroot.
-func newAssembly(sysroot string) (*assembly, error) {
-	dir, err := os.MkdirTemp("/run", ".bootc-root-")
+// newAssembly begins with the file system that is mounted at sysroot. Its tmpfs is
+// below the directory run.
+func newAssembly(sysroot, run string) (*assembly, error) {
+	dir, err := os.MkdirTemp(run, ".bootc-root-")
 	if err != nil {
 		return nil, fmt.Errorf("make a place for the new tree: %w", err)
 	}

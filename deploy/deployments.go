@@ -5,11 +5,66 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/kargs"
 )
+
+// minPrefix is how many digits of an id name a deployment at the least.
+const minPrefix = 4
+
+// Find is the deployment called name: "booted", "staged" or "rollback" by its role, or
+// the digits with which its id, and that of no other deployment, begins. The error is
+// ErrNotFound if there is none.
+func (s *Sysroot) Find(name string) (verity.Digest, error) {
+	m, err := s.menus()
+	if err != nil {
+		return verity.Digest{}, fmt.Errorf("cannot find the deployment %s: %w", name, err)
+	}
+	id, err := s.find(m, name)
+	if err != nil {
+		return verity.Digest{}, fmt.Errorf("cannot find the deployment %q: %w", name, err)
+	}
+	return id, nil
+}
+
+func (s *Sysroot) find(m menus, name string) (verity.Digest, error) {
+	switch name {
+	case "booted":
+		if !s.sys.Booted.ID.IsZero() {
+			return s.sys.Booted.ID, nil
+		}
+		return verity.Digest{}, ErrNotBooted
+	case "staged":
+		if len(m.staged) > 0 {
+			return m.staged[0].ID, nil
+		}
+		return verity.Digest{}, ErrNotStaged
+	case "rollback":
+		if e, ok := s.rollback(m); ok {
+			return e.ID, nil
+		}
+		return verity.Digest{}, ErrNoRollback
+	}
+	if len(name) < minPrefix {
+		return verity.Digest{}, fmt.Errorf("%w: it takes booted, staged, rollback, or at least %d digits of an id", ErrNotFound, minPrefix)
+	}
+	var found []verity.Digest
+	for _, e := range m.all() {
+		if strings.HasPrefix(e.ID.String(), strings.ToLower(name)) {
+			found = append(found, e.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return verity.Digest{}, ErrNotFound
+	case 1:
+		return found[0], nil
+	}
+	return verity.Digest{}, fmt.Errorf("it could be any of %d deployments, say more digits", len(found))
+}
 
 // Delete removes a deployment, be it staged, and what only it needs. That which runs
 // is refused with ErrBooted, an unknown one with ErrNotFound. If it was the one to

@@ -26,7 +26,7 @@ func TestRunning(t *testing.T) {
 	if readOnly, ok := got.UsrOverlay(); !ok || !readOnly {
 		t.Error("there is a read-only overlay over /usr")
 	}
-	h.table = []string{"50 29 0:50 /usr /usr rw,relatime - overlay x rw\n51 29 0:51 / /run/nextroot rw - tmpfs tmpfs rw\n"}
+	h.table = []string{"50 29 0:50 /usr /usr rw,relatime - overlay x rw\n51 29 0:51 / /run/nextroot rw - tmpfs x rw\n"}
 	h.source(t, "composefs:"+id)
 	if prepared, err := got.Prepared(); err != nil || !prepared.IsZero() {
 		t.Errorf("somebody else's root counts as prepared: %s, %v", prepared, err)

@@ -9,30 +9,67 @@ import (
 	"github.com/bootc-go/bootc/deploy"
 )
 
+// deploymentNames says which names of deployments commands take.
+const deploymentNames = "is booted, rollback or staged, or as many digits of what 'bootc status' calls Verity as tell it from the others."
+
 func (e *env) deleteDeploymentCommand() *cli.Command {
 	return &cli.Command{
 		Name: "delete-deployment", Usage: "remove a deployment and what only it needs", ArgsUsage: "DEPL_ID",
-		Description: "DEPL_ID is what 'bootc status' calls Verity. The deployment that runs cannot be removed.",
+		Description: "DEPL_ID " + deploymentNames + " The deployment that runs cannot be removed.",
 		Action:      e.deleteDeployment,
 	}
 }
 
 func (e *env) deleteDeployment(c *cli.Context) error {
-	args, err := operands(c)
-	if err != nil {
-		return err
-	}
-	id, err := verity.ParseHex(args[0])
-	if err != nil {
-		return usageError(c, "DEPL_ID: %w", err)
-	}
-	err = e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error {
-		return s.Delete(c.Context, id)
-	})
+	id, err := e.onDeployment(c, func(s opened, id verity.Digest) error { return s.Delete(c.Context, id) })
 	if err == nil {
 		fmt.Fprintf(e.stdout, "Deleted deployment %s\n", id)
 	}
 	return err
+}
+
+// onDeployment does something to the deployment that the operand names.
+func (e *env) onDeployment(c *cli.Context, do func(s opened, id verity.Digest) error) (id verity.Digest, err error) {
+	args, err := operands(c)
+	if err != nil {
+		return id, err
+	}
+	err = e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error {
+		if id, err = s.Find(args[0]); err != nil {
+			return err
+		}
+		return do(s, id)
+	})
+	return id, err
+}
+
+func (e *env) pinCommand() *cli.Command {
+	return &cli.Command{
+		Name: "pin", Usage: "keep a deployment until it is unpinned", ArgsUsage: "DEPLOYMENT",
+		Description: "Updates leave a pinned deployment in the boot menu, and its files on the disk. DEPLOYMENT " + deploymentNames,
+		Action:      func(c *cli.Context) error { return e.pin(c, true) },
+	}
+}
+
+func (e *env) unpinCommand() *cli.Command {
+	return &cli.Command{
+		Name: "unpin", Usage: "let updates remove a deployment again", ArgsUsage: "DEPLOYMENT",
+		Description: "The opposite of 'bootc pin'. Nothing is removed before the next update is applied. DEPLOYMENT " + deploymentNames,
+		Action:      func(c *cli.Context) error { return e.pin(c, false) },
+	}
+}
+
+func (e *env) pin(c *cli.Context, pinned bool) error {
+	id, err := e.onDeployment(c, func(s opened, id verity.Digest) error { return s.Pin(c.Context, id, pinned) })
+	if err != nil {
+		return err
+	}
+	done := "Unpinned"
+	if pinned {
+		done = "Pinned"
+	}
+	fmt.Fprintf(e.stdout, "%s deployment %s\n", done, id)
+	return nil
 }
 
 func (e *env) finalizeStagedCommand() *cli.Command {

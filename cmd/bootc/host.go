@@ -72,7 +72,7 @@ func (e *env) waiting() { fmt.Fprintln(e.stderr, "bootc: waiting for another boo
 func (e *env) status(ctx context.Context) (doc *host.Host, err error) {
 	err = e.withSysroot(ctx, access{quiet: true}, func(s opened) error {
 		if doc, err = s.Status(ctx); err == nil {
-			doc.Status.ReadOnly = s.host.ReadOnly
+			doc.Status.ReadOnly, doc.Status.UsrOverlay = s.host.ReadOnly, usrOverlayOf(s.host)
 		}
 		return err
 	})

@@ -22,6 +22,10 @@ func (e *env) rollback(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
+	return e.doRollback(c)
+}
+
+func (e *env) doRollback(c *cli.Context) error {
 	var res *deploy.RollbackResult
 	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) (err error) {
 		res, err = s.Rollback(c.Context)

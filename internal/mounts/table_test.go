@@ -22,17 +22,17 @@ func TestParseLine(t *testing.T) {
 	}{
 		{
 			"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue",
-			Mount{36, Device{98, 0}, "/mnt1", "/mnt2", "ext3", "/dev/root", "rw,errors=continue"},
+			Mount{36, Device{98, 0}, "/mnt1", "/mnt2", "ext3", "/dev/root", "rw,errors=continue", false},
 		},
 		{
 			"29 1 0:25 / / ro,relatime - overlay composefs:ab ro,lowerdir+=/a,datadir+=/b,verity=require",
-			Mount{29, Device{0, 25}, "/", "/", "overlay", "composefs:ab", "ro,lowerdir+=/a,datadir+=/b,verity=require"},
+			Mount{29, Device{0, 25}, "/", "/", "overlay", "composefs:ab", "ro,lowerdir+=/a,datadir+=/b,verity=require", true},
 		},
 		{
 			`50 29 8:2 / /mnt/with\040space\134and rw shared:3 master:4 - ext4 /dev/disk\011x rw`,
-			Mount{50, Device{8, 2}, "/", `/mnt/with space\and`, "ext4", "/dev/disk\tx", "rw"},
+			Mount{50, Device{8, 2}, "/", `/mnt/with space\and`, "ext4", "/dev/disk\tx", "rw", false},
 		},
-		{"60 29 0:7 / /x rw - tmpfs  rw", Mount{60, Device{0, 7}, "/", "/x", "tmpfs", "", "rw"}},
+		{"60 29 0:7 / /x rw - tmpfs  rw", Mount{60, Device{0, 7}, "/", "/x", "tmpfs", "", "rw", false}},
 	} {
 		got, err := parseLine(tt.line)
 		if err != nil || got != tt.want {

@@ -136,6 +136,7 @@ func (s *Sysroot) pin(ctx context.Context, id verity.Digest, pinned bool) error 
 		return nil
 	}
 	o.pinned = pinned
+	defer s.announce()
 	if err := s.writeOrigin(id, o); err != nil || len(m.staged) == 0 {
 		return err
 	}

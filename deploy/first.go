@@ -139,6 +139,7 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 			return s.states.RemoveAll(etcPath(p.ID, etcWork)) // that of an attempt before
 		}},
 		{"write the origin", func(context.Context) error { return s.writeOrigin(p.ID, from) }},
+		{"make places for others", func(context.Context) error { return s.makePlaces() }},
 		{"prepare the boot menu", func(context.Context) error { return s.sys.Loader.Stage([]bootloader.Entry{e}) }},
 		{"make the boot menu live", func(context.Context) error { return s.sys.Loader.Commit() }},
 	})

@@ -146,6 +146,7 @@ func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry,
 	} else if live == nil {
 		steps = append(steps, step{"drop the staged boot menu", func(context.Context) error { return s.sys.Loader.Discard() }})
 	}
+	defer s.announce()
 	return s.run(ctx, steps)
 }
 

@@ -99,6 +99,7 @@ func (s *Sysroot) setLock(ctx context.Context, m menus, locked bool) error {
 	if err := s.sys.Systemctl(ctx, "start", finalizeUnit); err != nil {
 		return err
 	}
+	defer s.announce()
 	return s.writeMarker(marker{ID: m.staged[0].ID, Locked: locked})
 }
 
@@ -154,6 +155,7 @@ func (st *staging) stage(ctx context.Context) error {
 	}
 	if err == nil {
 		err = st.s.run(ctx, st.steps())
+		st.s.announce()
 	}
 	st.s.collectOrWarn(ctx)
 	if err == nil {

@@ -14,8 +14,12 @@ put() {
 
 put 755 /usr/bin "$bin"/bootc
 install -D -m 755 "$bin"/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
-put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer
+put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer systemd/*.path systemd/*.target
 put 644 /usr/lib/systemd/system-preset systemd/*.preset
+put 755 /usr/lib/bootc systemd/destructive-cleanup
+install -d -m 755 "$destdir/usr/lib/systemd/system-generators" "$destdir/usr/lib/bootc/bound-images.d"
+ln -sfn ../../../bin/bootc "$destdir/usr/lib/systemd/system-generators/bootc-systemd-generator"
+ln -sfn /sysroot/ostree/bootc/storage "$destdir/usr/lib/bootc/storage"
 put 755 /usr/lib/dracut/modules.d/51bootc initramfs/dracut/51bootc/module-setup.sh
 put 644 /usr/lib/dracut/dracut.conf.d initramfs/dracut/10-bootc-base.conf
 put 755 /usr/share/initramfs-tools/hooks initramfs/initramfs-tools/hooks/bootc

@@ -37,6 +37,7 @@ declare -A may=(
 	[setuproot]='composefs/verity composefs/mount kargs'
 	[sysroot]='composefs/verity kargs bootloader'
 	[deploy]='composefs/verity composefs/tree composefs/tree/scan composefs/treefs composefs/erofs composefs/repo composefs/mount composefs/oci selinux layers image pull etcmerge etcmerge/accounts kargs kargs/kargsd osimage boundimage host bootloader'
+	[systemd]='selinux'
 	[install/config]=''
 	[install/plan]=''
 	[install/fat]=''

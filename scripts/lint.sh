@@ -32,7 +32,7 @@ generated() {
 
 scripts_ok() {
 	local files
-	mapfile -t files < <(git ls-files 'scripts/*.sh' .ci/run 'initramfs/*/module-setup.sh' 'initramfs/initramfs-tools/')
+	mapfile -t files < <(git ls-files 'scripts/*.sh' .ci/run systemd/destructive-cleanup 'initramfs/*/module-setup.sh' 'initramfs/initramfs-tools/')
 	shellcheck -S warning "${files[@]}"
 }
 

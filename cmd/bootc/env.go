@@ -28,7 +28,7 @@ func run(ctx context.Context, e *env, args []string) int {
 	inner := *e
 	inner.stdout = out
 	app := inner.app()
-	args, err := permute(app, args)
+	args, err := permute(app, byName(args))
 	if err == nil {
 		err = app.RunContext(ctx, args)
 	}

@@ -14,6 +14,10 @@ func (e *env) internalsCommand() *cli.Command {
 			e.fsverityCommand(),
 			e.enableVerityCommand(),
 			e.composefsGCCommand(),
+			e.generatorCommand(),
+			e.fixupFstabCommand(),
+			e.sysusersSyncCommand(),
+			e.relabelOverlaysCommand(),
 			e.generateDocsCommand(),
 		},
 	}

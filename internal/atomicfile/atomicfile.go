@@ -17,6 +17,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +58,62 @@ func WriteFile(dir *os.File, name string, data []byte, perm fs.FileMode) error {
 		_, err := w.Write(data)
 		return err
 	})
+}
+
+// WriteLike is WriteFile with the mode, the owner and the extended attributes, labels
+// among them, of the file like. What the file system does not keep of attributes is
+// left out.
+func WriteLike(dir *os.File, name string, like *os.File, data []byte) error {
+	st, err := like.Stat()
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	return Write(dir, name, st.Mode().Perm(), func(w io.Writer) error {
+		if f, ok := w.(*os.File); ok {
+			if err := copyAttributes(like, f); err != nil {
+				return err
+			}
+		}
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// copyAttributes gives f owner and extended attributes of like.
+func copyAttributes(like, f *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(like.Fd()), &st); err != nil {
+		return fmt.Errorf("stat: %w", err)
+	}
+	if err := f.Chown(int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	list := make([]byte, 64<<10) // the kernel's limit
+	n, err := unix.Flistxattr(int(like.Fd()), list)
+	if err != nil {
+		return ignoreUnsupported(err)
+	}
+	value := make([]byte, 64<<10)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
+		if name == "" {
+			continue
+		}
+		size, err := unix.Fgetxattr(int(like.Fd()), name, value)
+		if err == nil {
+			err = unix.Fsetxattr(int(f.Fd()), name, value[:size], 0)
+		}
+		if err := ignoreUnsupported(err); err != nil {
+			return fmt.Errorf("extended attribute %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func ignoreUnsupported(err error) error {
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
 }
 
 // create makes a temporary file that only the owner can read, until it is

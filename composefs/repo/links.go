@@ -122,13 +122,16 @@ func (r *Repo) links(c category) ([]Link, error) {
 func (r *Repo) list(dir string) ([]os.DirEntry, error) {
 	d, err := r.openDir(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return r.withBase(dir, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
 	entries, err := d.ReadDir(-1)
+	if err == nil {
+		entries, err = r.withBase(dir, entries)
+	}
 	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, err
 }

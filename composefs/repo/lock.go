@@ -50,6 +50,9 @@ func (r *Repo) lock(ctx context.Context, how int) error {
 // another collector may run in between, so fn must not know anything from
 // before.
 func (r *Repo) exclusively(ctx context.Context, fn func() error) error {
+	if r.base != nil {
+		return errScratch
+	}
 	r.upkeep.Lock()
 	defer r.upkeep.Unlock()
 	err := r.lock(ctx, unix.LOCK_EX)

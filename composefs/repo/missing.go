@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 
@@ -78,7 +79,7 @@ func (r *Repo) findBucket(ds []verity.Digest, bucket []int, there []bool) error 
 func (r *Repo) objectNames(sub string) (map[string]struct{}, error) {
 	dir, err := r.openDir(objectsName+"/"+sub, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return r.baseNames(sub, map[string]struct{}{})
 	}
 	if err != nil {
 		return nil, err
@@ -89,6 +90,19 @@ func (r *Repo) objectNames(sub string) (map[string]struct{}, error) {
 	for _, name := range names {
 		set[name] = struct{}{}
 	}
+	if err != nil {
+		return set, err
+	}
+	return r.baseNames(sub, set)
+}
+
+// baseNames adds the names that the base has there.
+func (r *Repo) baseNames(sub string, set map[string]struct{}) (map[string]struct{}, error) {
+	if r.base == nil {
+		return set, nil
+	}
+	more, err := r.base.objectNames(sub)
+	maps.Copy(set, more)
 	return set, err
 }
 

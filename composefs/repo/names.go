@@ -96,6 +96,14 @@ func parseRefTarget(target string) (link string, err error) {
 
 // readLink reads a symbolic link. A missing one is ErrNotFound.
 func (r *Repo) readLink(name string) (string, error) {
+	target, err := r.readLinkHere(name)
+	if errors.Is(err, ErrNotFound) && r.base != nil {
+		return r.base.readLink(name)
+	}
+	return target, err
+}
+
+func (r *Repo) readLinkHere(name string) (string, error) {
 	buf := make([]byte, 512)
 	for {
 		n, err := unix.Readlinkat(r.fd, name, buf)

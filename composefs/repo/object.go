@@ -34,6 +34,9 @@ func (r *Repo) statObject(d verity.Digest) (bool, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(r.fd, objectPath(d), &st, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, unix.ENOENT) {
+		if r.base != nil {
+			return r.base.statObject(d)
+		}
 		return false, nil
 	}
 	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG, err
@@ -66,6 +69,9 @@ func (r *Repo) openObject(d verity.Digest) (*os.File, error) {
 	}
 	f, err := r.openFile(objectPath(d))
 	if errors.Is(err, unix.ENOENT) {
+		if r.base != nil {
+			return r.base.openObject(d)
+		}
 		return nil, ErrNotFound
 	}
 	if err != nil {

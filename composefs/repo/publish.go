@@ -36,6 +36,17 @@ func (o object) dir() string { return o.path[:len(objectsName)+len("/xx")] }
 // the name of a file whose content they lost in part. The size tells that in
 // an insecure repository; in one with fs-verity the kernel does.
 func (r *Repo) look(o object) (objectState, error) {
+	here, err := r.lookHere(o)
+	if here != absent || err != nil || r.base == nil {
+		return here, err
+	}
+	if there, err := r.base.look(o); there == present || err != nil {
+		return there, err
+	}
+	return absent, nil
+}
+
+func (r *Repo) lookHere(o object) (objectState, error) {
 	if !r.insecure {
 		return r.lookProtected(o.digest)
 	}

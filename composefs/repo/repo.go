@@ -35,6 +35,7 @@ type OpenOptions struct {
 // goroutines at once.
 type Repo struct {
 	path      string
+	base      *Repo    // has what is not here; see Scratch
 	dir       *os.File // O_RDONLY, which flock and syncfs need
 	fd        int      // of dir
 	alg       verity.Algorithm
@@ -178,7 +179,12 @@ func (r *Repo) Path() string { return r.path }
 func (r *Repo) Algorithm() verity.Algorithm { return r.alg }
 
 // Insecure reports whether objects may lack fs-verity.
-func (r *Repo) Insecure() bool { return r.insecure }
+func (r *Repo) Insecure() bool {
+	if r.base != nil {
+		return r.base.Insecure()
+	}
+	return r.insecure
+}
 
 // ReadOnly reports whether the repository was opened for reading only, or
 // has a feature that only newer programs may write.

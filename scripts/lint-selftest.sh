@@ -24,6 +24,7 @@ declare -A may=(
 	[image]=''
 	[composefs/oci]='composefs/verity composefs/tree composefs/erofs composefs/repo'
 	[layers]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/oci selinux'
+	[conform]='layers'
 	[kargs]='composefs/verity'
 	[kargs/kargsd]='composefs/verity kargs'
 	[composefs/treefs]='composefs/verity composefs/tree'

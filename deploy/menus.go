@@ -107,9 +107,13 @@ func (s *Sysroot) rollback(m menus) (bootloader.Entry, bool) {
 	return others[0], true
 }
 
-// rollbackQueued says whether another deployment boots next than the one that runs.
+// rollbackQueued says whether another deployment boots next than the one that runs, and
+// not because it is staged.
 func (s *Sysroot) rollbackQueued(m menus) bool {
-	return !s.sys.Booted.ID.IsZero() && len(m.live) > 0 && m.live[0].ID != s.sys.Booted.ID
+	if s.sys.Booted.ID.IsZero() || len(m.live) == 0 || len(m.staged) > 0 && !m.locked {
+		return false
+	}
+	return m.live[0].ID != s.sys.Booted.ID
 }
 
 // nextMenu is the menu in which first boots by default: behind it come the

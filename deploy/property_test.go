@@ -84,13 +84,18 @@ func (o *model) spec() string {
 	return o.follows[o.booted]
 }
 
+// queued says whether another one boots next that is not staged.
+func (o *model) queued() bool {
+	return o.live[0] != o.booted && (len(o.next) == 0 || o.locked)
+}
+
 func (o *model) rollback() bool {
 	others := remove(o.live, o.booted)
 	if len(others) == 0 {
 		return false
 	}
 	first := others[0]
-	if o.live[0] != o.booted {
+	if o.queued() {
 		first = o.booted
 	}
 	o.live = append([]string{first}, remove(o.live, first)...)
@@ -158,7 +163,7 @@ func (o *model) picture() string {
 		}
 		parts = append(parts, name+mark(version))
 	}
-	if o.live[0] != o.booted {
+	if o.queued() {
 		parts = append(parts, "queued")
 	}
 	return strings.Join(parts, " | ")

@@ -94,6 +94,25 @@ func TestRollbackDropsStaged(t *testing.T) {
 	m.gcIsNoOp()
 }
 
+// TestStagedOverQueued stages while a rollback is queued: what is staged boots next, and
+// status says so; one more rollback drops it, and is queued.
+func TestStagedOverQueued(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.push(v("3"))
+	m.mustRollback(true)
+	m.mustUpgrade()
+	m.wantPicture("staged 3 | booted 2 | rollback 1")
+	m.mustRollback(true)
+	m.wantPicture("booted 2 | rollback 1 | queued")
+	if _, err := m.upgrade(StageOptions{DownloadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	m.wantPicture("staged 3# | booted 2 | rollback 1 | queued")
+	m.mustRollback(false)
+	m.wantPicture("booted 2 | rollback 1")
+}
+
 // TestThreeDeployments rolls back where a pinned one is the third, and upgrades from
 // whichever runs.
 func TestThreeDeployments(t *testing.T) {

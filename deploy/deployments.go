@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/kargs"
 )
@@ -147,8 +148,8 @@ func (s *Sysroot) pin(ctx context.Context, id verity.Digest, pinned bool) error 
 	return s.setMenus(ctx, nil, s.nextMenu(m.staged[0], booted, m), m.locked)
 }
 
-// RequireVerity makes every deployment refuse to run without fs-verity. The
-// repository must require it by then. The error is ErrStaged if something is staged,
+// RequireVerity makes every deployment refuse to run without fs-verity, if its kernel
+// can. The repository must require it by then. The error is ErrStaged if something is staged,
 // which has to boot first.
 func (s *Sysroot) RequireVerity(ctx context.Context) error {
 	if err := s.requireVerity(ctx); err != nil {
@@ -169,19 +170,34 @@ func (s *Sysroot) requireVerity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := m.required()
+	live, err := m.required(func(e bootloader.Entry) bool { return s.canRequire(ctx, r, e) })
 	if err != nil || live == nil {
 		return err
 	}
 	return s.setMenus(ctx, live, nil, false)
 }
 
+// canRequire reports whether the deployment's kernel can require fs-verity. Where it is
+// not known, it is expected to.
+func (s *Sysroot) canRequire(ctx context.Context, r *repo.Repo, e bootloader.Entry) bool {
+	o, err := s.origin(e.ID)
+	if err != nil {
+		return true
+	}
+	os, _, err := s.osOf(ctx, r, o.manifest)
+	if err != nil || canRequireVerity(os.Kernel.Version) {
+		return true
+	}
+	s.warn("%s", tooOldToRequire(os.Kernel.Version))
+	return false
+}
+
 // required is the live menu with fs-verity required of all, nil if it is already.
 // With something staged it is ErrStaged: while the live menu is replaced nothing
 // counts as staged, and a shutdown just then would drop an update.
-func (m menus) required() ([]bootloader.Entry, error) {
-	live, changed := required(m.live)
-	_, alsoChanged := required(m.staged)
+func (m menus) required(can func(bootloader.Entry) bool) ([]bootloader.Entry, error) {
+	live, changed := required(m.live, can)
+	_, alsoChanged := required(m.staged, can)
 	switch {
 	case !changed && !alsoChanged:
 		return nil, nil
@@ -191,12 +207,12 @@ func (m menus) required() ([]bootloader.Entry, error) {
 	return live, nil
 }
 
-// required is the menu with fs-verity required of all, and whether it was not.
+// required is the menu with fs-verity required of all that can, and whether it was not.
 // Unified kernel images say themselves what they require.
-func required(menu []bootloader.Entry) (out []bootloader.Entry, changed bool) {
+func required(menu []bootloader.Entry, can func(bootloader.Entry) bool) (out []bootloader.Entry, changed bool) {
 	out = slices.Clone(menu)
 	for i, e := range out {
-		if e.UKI || !e.Root.Optional {
+		if e.UKI || !e.Root.Optional || !can(e) {
 			continue
 		}
 		out[i].Root = kargs.Root{ID: e.ID}

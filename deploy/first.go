@@ -109,7 +109,7 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 	if err != nil {
 		return nil, err
 	}
-	c := candidate{id: p.ID, os: p.OS, fsys: p.FS, root: kargs.Root{ID: p.ID, Optional: r.Insecure()}}
+	c := candidate{id: p.ID, os: p.OS, fsys: p.FS, root: s.rootOf(r, p.ID, p.OS)}
 	e, err := c.entry(o.Kargs(p.OS.Kargs))
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func TestPullRefuses(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, bootloadertest.NewFake())
 	m.push(osVersion{version: "1", change: func(im *registrytest.Image) {
-		im.Layers = append(im.Layers, registrytest.Layer{Entries: []registrytest.Entry{registrytest.Whiteout("usr/lib/modules/1.0", "vmlinuz")}})
+		im.Layers = append(im.Layers, registrytest.Layer{Entries: []registrytest.Entry{registrytest.Whiteout("usr/lib/modules/6.12", "vmlinuz")}})
 	}})
 	err := m.with(func(s *Sysroot) error {
 		_, err := s.Pull(t.Context(), m.target("os:latest"))
@@ -119,7 +119,8 @@ func TestRequireVerity(t *testing.T) {
 	}
 	menu, err := m.loader.Menu()
 	m.must(err)
-	got, changed := required(append(menu, bootloadertest.UKIEntry("uki")))
+	all := func(bootloader.Entry) bool { return true }
+	got, changed := required(append(menu, bootloadertest.UKIEntry("uki")), all)
 	if !changed || len(got) != 3 || menu[0].Root.Optional != true {
 		t.Errorf("%+v", got)
 	}
@@ -131,8 +132,12 @@ func TestRequireVerity(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if _, changed := required(got); changed {
+	if _, changed := required(got, all); changed {
 		t.Error("changed twice")
+	}
+	old := func(e bootloader.Entry) bool { return e.ID != menu[1].ID }
+	if mixed, _ := required(menu, old); mixed[0].Root.Optional || !mixed[1].Root.Optional {
+		t.Errorf("the second kernel cannot: %+v", mixed)
 	}
 	for _, tt := range []struct {
 		name         string
@@ -146,9 +151,23 @@ func TestRequireVerity(t *testing.T) {
 		{"staged without", got, menu, nil, ErrStaged},
 		{"staged, and done", got, got, nil, nil},
 	} {
-		live, err := menus{live: tt.live, staged: tt.staged}.required()
+		live, err := menus{live: tt.live, staged: tt.staged}.required(all)
 		if !errors.Is(err, tt.err) || !reflect.DeepEqual(live, tt.want) {
 			t.Errorf("%s: %v, %+v", tt.name, err, live)
+		}
+	}
+}
+
+// TestOldKernel makes sure that nothing is required of a kernel that would not boot
+// with it.
+func TestOldKernel(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{
+		"6.1.0-37-cloud-amd64": false, "5.15.0": false, "6.5.13": false, "6.6.0": true, "6.12.48+deb13-amd64": true, "7.0": true,
+		"": true, "next": true, "6": true,
+	} {
+		if got := canRequireVerity(version); got != want {
+			t.Errorf("%q: %t, want %t", version, got, want)
 		}
 	}
 }
@@ -176,7 +195,7 @@ func (m *machine) uki(version string, id verity.Digest) osVersion {
 	data, err := os.ReadFile(out)
 	m.must(err)
 	return osVersion{version: version, extra: []registrytest.Entry{
-		registrytest.Whiteout("usr/lib/modules/1.0", "vmlinuz"), registrytest.Whiteout("usr/lib/modules/1.0", "initramfs.img"),
+		registrytest.Whiteout("usr/lib/modules/6.12", "vmlinuz"), registrytest.Whiteout("usr/lib/modules/6.12", "initramfs.img"),
 		registrytest.Dir("boot/EFI"), registrytest.Dir("boot/EFI/Linux"), registrytest.File("boot/EFI/Linux/os.efi", string(data)),
 	}}
 }

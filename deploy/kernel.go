@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/osimage"
@@ -19,6 +20,32 @@ type candidate struct {
 	os   *osimage.Image
 	fsys fs.FS
 	root kargs.Root
+}
+
+// rootOf is how a deployment is booted: with fs-verity required of all its files, if
+// the repository has it and the image's kernel can.
+func (s *Sysroot) rootOf(r *repo.Repo, id verity.Digest, os *osimage.Image) kargs.Root {
+	root := kargs.Root{ID: id, Optional: r.Insecure()}
+	if !root.Optional && !canRequireVerity(os.Kernel.Version) {
+		root.Optional = true
+		s.warn("%s", tooOldToRequire(os.Kernel.Version))
+	}
+	return root
+}
+
+// canRequireVerity reports whether a kernel's overlayfs knows verity=require, which
+// Linux 6.6 brought. A kernel that does not would not boot with it. A version that is
+// not understood is taken for a new one.
+func canRequireVerity(version string) bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 {
+		return true
+	}
+	return major > 6 || major == 6 && minor >= 6
+}
+
+func tooOldToRequire(version string) string {
+	return fmt.Sprintf("Linux %s cannot require fs-verity of files (6.6 and newer can): what runs with it is not checked", version)
 }
 
 // entry is the candidate's boot entry, with its own kernel. options is the kernel's
@@ -55,6 +82,8 @@ func (c *candidate) checkUKI() error {
 		return fmt.Errorf("%w: %s: %w", ErrUKI, c.os.Kernel.UKI, err)
 	case root.ID != c.id:
 		return fmt.Errorf("%w: %s boots %s, and the image is %s", ErrUKI, c.os.Kernel.UKI, root.ID, c.id)
+	case !root.Optional && !canRequireVerity(c.os.Kernel.Version):
+		return fmt.Errorf("%w: %s: %s", ErrUKI, c.os.Kernel.UKI, tooOldToRequire(c.os.Kernel.Version))
 	case c.root.Optional && !root.Optional:
 		return fmt.Errorf("%w: %s needs fs-verity, which this file system has not", ErrUKI, c.os.Kernel.UKI)
 	}

@@ -473,7 +473,7 @@ type osVersion struct {
 func v(version string) osVersion { return osVersion{version: version} }
 
 // dirs are those that an image to boot must have.
-var osDirs = []string{"boot", "dev", "etc", "etc/default", "proc", "run", "sys", "sysroot", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib/bootc", "usr/lib/bootc/kargs.d", "usr/lib/modules", "usr/lib/modules/1.0", "var", "var/lib"}
+var osDirs = []string{"boot", "dev", "etc", "etc/default", "proc", "run", "sys", "sysroot", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib/bootc", "usr/lib/bootc/kargs.d", "usr/lib/modules", "usr/lib/modules/6.12", "var", "var/lib"}
 
 func (v osVersion) build(t testing.TB) *registrytest.Built {
 	t.Helper()
@@ -487,8 +487,8 @@ func (v osVersion) build(t testing.TB) *registrytest.Built {
 	}
 	base = append(base,
 		registrytest.File("usr/bin/sh", registrytest.Random(1, 5000)),
-		registrytest.File("usr/lib/modules/1.0/vmlinuz", kernel+strings.Repeat(" vmlinuz", 100)),
-		registrytest.File("usr/lib/modules/1.0/initramfs.img", "initramfs"),
+		registrytest.File("usr/lib/modules/6.12/vmlinuz", kernel+strings.Repeat(" vmlinuz", 100)),
+		registrytest.File("usr/lib/modules/6.12/initramfs.img", "initramfs"),
 		registrytest.File("var/lib/seed", "of the image"),
 		registrytest.File("etc/hostname", "localhost\n"),
 		registrytest.File("etc/group", "root:x:0:\n"),

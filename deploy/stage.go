@@ -223,7 +223,7 @@ func (st *staging) prepare(ctx context.Context) (err error) {
 	if st.os, st.fsys, err = s.osOf(ctx, st.repo, st.u.ManifestDigest); err != nil {
 		return err
 	}
-	st.root = kargs.Root{ID: st.id, Optional: st.repo.Insecure()}
+	st.root = s.rootOf(st.repo, st.id, st.os)
 	st.origin = st.u.origin()
 	st.origin.bootType, st.origin.bootDigest = st.os.Kernel.Type, st.os.Kernel.Digest
 	if old, _ := s.origin(st.id); old.file != nil {

@@ -34,8 +34,8 @@ func TestRefusals(t *testing.T) {
 		want   error
 		text   string
 	}{
-		{name: "no kernel", change: layer(registrytest.Whiteout("usr/lib/modules/1.0", "vmlinuz")), want: osimage.ErrNoKernel},
-		{name: "no initramfs", change: layer(registrytest.Whiteout("usr/lib/modules/1.0", "initramfs.img")), want: osimage.ErrNoInitrd},
+		{name: "no kernel", change: layer(registrytest.Whiteout("usr/lib/modules/6.12", "vmlinuz")), want: osimage.ErrNoKernel},
+		{name: "no initramfs", change: layer(registrytest.Whiteout("usr/lib/modules/6.12", "initramfs.img")), want: osimage.ErrNoInitrd},
 		{name: "two kernels", want: osimage.ErrTwoKernels, change: layer(
 			registrytest.Dir("usr/lib/modules/2.0"), registrytest.File("usr/lib/modules/2.0/vmlinuz", "x"),
 			registrytest.File("usr/lib/modules/2.0/initramfs.img", "x"))},

@@ -30,6 +30,7 @@ type platform struct {
 	Filesystem string          // "ext4", if empty
 	Initramfs  string          // "initramfs-tools", if empty: it boots faster
 	UKI        bool            // a unified kernel image
+	OldKernel  bool            // Linux 6.1; with initramfs-tools only
 }
 
 func (p platform) withDefaults() platform {

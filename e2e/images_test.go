@@ -11,7 +11,11 @@ import (
 // os1 is the image that hosts are installed with.
 func os1(t testing.TB, p platform) testimage.Image {
 	t.Helper()
-	return testimage.Build(t, testimage.OS(t, p.withDefaults().Initramfs), "testdata/Containerfile.v1", t.TempDir())
+	base := testimage.OS(t, p.withDefaults().Initramfs)
+	if p.OldKernel {
+		base = testimage.Build(t, base, "testdata/Containerfile.oldkernel", t.TempDir())
+	}
+	return testimage.Build(t, base, "testdata/Containerfile.v1", t.TempDir())
 }
 
 // os2 is the next version of os1.

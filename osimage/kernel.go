@@ -41,7 +41,39 @@ type Kernel struct {
 	Digest        string   // hex SHA-256 of the kernel and the initramfs, one behind the other
 }
 
+// FindKernel finds the kernel of the image fsys. It reads the kernel and the initramfs
+// from beginning to end.
+func FindKernel(fsys fs.FS) (Kernel, error) {
+	k, err := findKernel(fsys)
+	if err != nil {
+		return Kernel{}, fmt.Errorf("cannot boot the image: %w", err)
+	}
+	return k, nil
+}
+
 func findKernel(fsys fs.FS) (Kernel, error) {
+	k, err := locate(fsys)
+	switch {
+	case err != nil:
+		return Kernel{}, err
+	case k.Type == UKI:
+		return ukiKernel(fsys, k.UKI)
+	}
+	return blsKernel(fsys, k.Version)
+}
+
+// Locate finds the kernel of the image fsys, without a look into its files: Size, Digest
+// and Addons are not filled in, the version of a unified kernel image is its name
+// without ".efi", and the initramfs need not be there.
+func Locate(fsys fs.FS) (Kernel, error) {
+	k, err := locate(fsys)
+	if err != nil {
+		return Kernel{}, fmt.Errorf("cannot find the kernel: %w", err)
+	}
+	return k, nil
+}
+
+func locate(fsys fs.FS) (Kernel, error) {
 	versions, err := kernelVersions(fsys)
 	if err != nil {
 		return Kernel{}, err
@@ -58,9 +90,10 @@ func findKernel(fsys fs.FS) (Kernel, error) {
 		return Kernel{}, fmt.Errorf("%w: /%s and /%s; with a unified kernel image, remove vmlinuz and initramfs.img",
 			ErrTwoKernels, ukis[0], path.Join(modulesDir, versions[0], "vmlinuz"))
 	case len(ukis) > 0:
-		return ukiKernel(fsys, ukis[0])
+		return Kernel{Type: UKI, UKI: ukis[0], Version: strings.TrimSuffix(path.Base(ukis[0]), ".efi")}, nil
 	case len(versions) == 1:
-		return blsKernel(fsys, versions[0])
+		dir := path.Join(modulesDir, versions[0])
+		return Kernel{Type: BLS, Version: versions[0], Linux: path.Join(dir, "vmlinuz"), Initrd: path.Join(dir, "initramfs.img")}, nil
 	}
 	return Kernel{}, noKernel(fsys)
 }

@@ -39,8 +39,8 @@ type Image struct {
 func Inspect(fsys fs.FS, arch string) (*Image, error) {
 	var i Image
 	var err error
-	if i.Kernel, err = findKernel(fsys); err != nil {
-		return nil, fmt.Errorf("cannot boot the image: %w", err)
+	if i.Kernel, err = FindKernel(fsys); err != nil {
+		return nil, err
 	}
 	if i.OS, err = readOSRelease(fsys); err != nil {
 		return nil, fmt.Errorf("cannot boot the image: %w", err)

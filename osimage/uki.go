@@ -26,6 +26,16 @@ func UKICmdline(r io.ReaderAt) (kargs.Line, error) {
 	return kargs.Parse(text), nil
 }
 
+// UKISection is the content of a section of the unified kernel image r, ".initrd" for
+// instance.
+func UKISection(r io.ReaderAt, name string) (*io.SectionReader, error) {
+	image, err := newUKI(r)
+	if err != nil {
+		return nil, err
+	}
+	return image.section(name)
+}
+
 func ukiText(r io.ReaderAt, name string) (string, error) {
 	image, err := newUKI(r)
 	if err != nil {

@@ -17,6 +17,8 @@ packages=(
 	# disks and boot loaders, for bootc install and for the oracles
 	btrfs-progs dosfstools grub-common grub-efi-amd64-bin grub-pc-bin mtools
 	qemu-utils systemd-boot xfsprogs
+	# initramfs, unified kernel images and completions, for bootc container and completion
+	cpio fish systemd-ukify zsh
 	# bench and lint
 	shellcheck time
 )

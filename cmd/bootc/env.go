@@ -80,6 +80,7 @@ func (e *env) app() *cli.App {
 		ErrWriter:                 e.stderr,
 		Commands: []*cli.Command{
 			e.installCommand(),
+			e.containerCommand(),
 			e.statusCommand(),
 			e.upgradeCommand(),
 			e.switchCommand(),

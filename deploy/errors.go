@@ -18,6 +18,10 @@ var (
 	ErrBooted = errors.New("cannot delete currently booted deployment")
 	// ErrNoRoom means that a file system is too full.
 	ErrNoRoom = errors.New("insufficient free space")
+	// ErrNoSoftReboot means that only a reboot can start the deployment.
+	ErrNoSoftReboot = errors.New("not soft-reboot capable")
+	// ErrLocked means that the deployment was only downloaded.
+	ErrLocked = errors.New("the staged deployment is only downloaded")
 	// ErrUKI means that a unified kernel image boots another deployment than
 	// the one that it came with.
 	ErrUKI = errors.New("unified kernel image is not of this image")

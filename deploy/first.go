@@ -115,6 +115,7 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 		return nil, err
 	}
 	from := p.origin
+	from.cmdline = c.cmdline()
 	if !o.Target.Ref.IsZero() {
 		from.target = o.Target
 	}

@@ -103,6 +103,23 @@ func ukiCmdline(fsys fs.FS, name string) (kargs.Line, error) {
 	return osimage.UKICmdline(r)
 }
 
+// cmdline is the command line of a unified kernel image, to which its addons add; nil
+// for any other, and if it cannot be read.
+func (c *candidate) cmdline() kargs.Line {
+	if c.os.Kernel.Type != osimage.UKI {
+		return nil
+	}
+	var line kargs.Line
+	for _, name := range append([]string{c.os.Kernel.UKI}, c.os.Kernel.Addons...) {
+		more, err := ukiCmdline(c.fsys, name)
+		if err != nil {
+			return nil
+		}
+		line = line.With(more...)
+	}
+	return line
+}
+
 // kernel is what the boot loader is given under a name.
 func (c *candidate) kernel(name string) bootloader.Kernel {
 	k := c.os.Kernel

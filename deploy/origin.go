@@ -14,6 +14,7 @@ import (
 	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/internal/atomicfile"
+	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/osimage"
 )
 
@@ -27,6 +28,7 @@ type origin struct {
 	arch       string
 	bootType   osimage.BootType
 	bootDigest string
+	cmdline    kargs.Line // of a unified kernel image with its addons
 	pinned     bool
 
 	file ini // as it was read
@@ -53,6 +55,7 @@ func parseOrigin(data []byte) (origin, error) {
 		bootDigest: f.value("boot", "digest"),
 		version:    f.value(ownSection, "version"),
 		arch:       f.value(ownSection, "architecture"),
+		cmdline:    kargs.Parse(f.value(ownSection, "cmdline")),
 	}
 	var errs [5]error
 	o.target, errs[0] = parseImage(f.value("origin", imageKey))
@@ -83,6 +86,7 @@ func (o origin) encode() []byte {
 	f.set("image", "manifest_digest", o.manifest.String())
 	f.set(ownSection, "version", o.version)
 	f.set(ownSection, "architecture", o.arch)
+	f.set(ownSection, "cmdline", o.cmdline.String())
 	timestamp, pinned := "", ""
 	if o.timestamp != nil {
 		timestamp = o.timestamp.UTC().Format(time.RFC3339)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/host"
 )
 
@@ -31,17 +32,9 @@ func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	booted, err := s.bootedEntry(m)
+	next, queue, err := s.afterRollback(m)
 	if err != nil {
 		return nil, err
-	}
-	next, ok := s.rollback(m)
-	if !ok {
-		return nil, ErrNoRollback
-	}
-	queue := !s.rollbackQueued(m)
-	if !queue {
-		next = booted
 	}
 	live := append([]bootloader.Entry{next}, without(m.live, next.ID)...)
 	if err := s.setMenus(ctx, live, nil, false); err != nil {
@@ -49,4 +42,32 @@ func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
 	}
 	s.collectOrWarn(ctx)
 	return &RollbackResult{Queued: queue, Next: *s.bootEntry(next)}, nil
+}
+
+// RollbackTarget is the deployment that Rollback would make boot next.
+func (s *Sysroot) RollbackTarget() (verity.Digest, error) {
+	m, err := s.menus()
+	if err == nil {
+		var next bootloader.Entry
+		if next, _, err = s.afterRollback(m); err == nil {
+			return next.ID, nil
+		}
+	}
+	return verity.Digest{}, fmt.Errorf("cannot roll back: %w", err)
+}
+
+// afterRollback is what boots next after a rollback, and whether that does not run now.
+func (s *Sysroot) afterRollback(m menus) (next bootloader.Entry, queue bool, err error) {
+	booted, err := s.bootedEntry(m)
+	if err != nil {
+		return next, false, err
+	}
+	other, ok := s.rollback(m)
+	switch {
+	case !ok:
+		return next, false, ErrNoRollback
+	case s.rollbackQueued(m):
+		return booted, false, nil
+	}
+	return other, true, nil
 }

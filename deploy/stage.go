@@ -226,6 +226,7 @@ func (st *staging) prepare(ctx context.Context) (err error) {
 	st.root = s.rootOf(st.repo, st.id, st.os)
 	st.origin = st.u.origin()
 	st.origin.bootType, st.origin.bootDigest = st.os.Kernel.Type, st.os.Kernel.Digest
+	st.origin.cmdline = st.cmdline()
 	if old, _ := s.origin(st.id); old.file != nil {
 		st.origin.file, st.origin.pinned = old.file, old.pinned
 	}

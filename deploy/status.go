@@ -35,14 +35,15 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 	if len(m.staged) > 0 {
 		h.Status.Staged = s.bootEntry(m.staged[0])
 		h.Status.Staged.DownloadOnly = m.locked
+		h.Status.Staged.SoftRebootCapable = s.softRebootable(m, m.staged[0], true) == nil
 	}
 	if h.Status.RollbackQueued = known && s.rollbackQueued(m); h.Status.RollbackQueued {
 		h.Spec.BootOrder = host.BootRollback
 	}
 	if e, ok := s.rollback(m); ok {
-		h.Status.Rollback = s.bootEntry(e)
+		h.Status.Rollback = s.liveEntry(m, e)
 		for _, other := range without(without(m.live, s.sys.Booted.ID), e.ID) {
-			h.Status.OtherDeployments = append(h.Status.OtherDeployments, *s.bootEntry(other))
+			h.Status.OtherDeployments = append(h.Status.OtherDeployments, *s.liveEntry(m, other))
 		}
 	}
 	for _, e := range []*host.BootEntry{h.Status.Staged, h.Status.Booted} {
@@ -52,6 +53,13 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 		}
 	}
 	return h, nil
+}
+
+// liveEntry is a deployment of the live menu that does not run.
+func (s *Sysroot) liveEntry(m menus, e bootloader.Entry) *host.BootEntry {
+	out := s.bootEntry(e)
+	out.SoftRebootCapable = s.softRebootable(m, e, false) == nil
+	return out
 }
 
 // bootEntry is a deployment as the status document has it.

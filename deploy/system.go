@@ -22,6 +22,8 @@ type System struct {
 	// means that none of this Root does.
 	Booted kargs.Root
 
+	SoftReboot bool // the systemd that runs knows soft reboots
+
 	Loader bootloader.Loader // nil only until FirstOptions brings one
 	Image  image.Options     // how to reach registries
 	Arch   string            // GOARCH of images

@@ -30,6 +30,7 @@ import (
 //	image LAYOUT:TAG VERSION DIR...   an OCI image, each directory a layer
 //	install LOADER REF                a host in $HOST that was installed with it
 //	boot                              what firmware, kernel and initramfs do in $HOST
+//	soft-reboot                       the first entry as well, but for what a kernel does
 func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"image": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -50,6 +51,14 @@ func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 			ts.Check(err)
 			h := fixtureHost{ts.Getenv("HOST"), bootloader.Kind(kind)}
 			ts.Check(h.boot())
+		},
+		"soft-reboot": func(ts *testscript.TestScript, _ bool, _ []string) {
+			kind, err := os.ReadFile(filepath.Join(ts.Getenv("HOST"), "loader"))
+			ts.Check(err)
+			h := fixtureHost{ts.Getenv("HOST"), bootloader.Kind(kind)}
+			menu, err := h.menu()
+			ts.Check(err)
+			ts.Check(h.start(menu[0].ID.String()))
 		},
 	}
 }
@@ -214,38 +223,52 @@ func (h fixtureHost) deploy(ref image.Reference, loader bootloader.Loader) error
 	return err
 }
 
-// boot starts the first entry of the menu: the mount table names what it boots,
-// /etc is that of the deployment, and /run is empty.
-func (h fixtureHost) boot() error {
+// menu is what the boot loader shows.
+func (h fixtureHost) menu() ([]bootloader.Entry, error) {
 	loader, err := h.loader()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	menu, err := loader.Menu()
 	if err != nil || len(menu) == 0 {
-		return fmt.Errorf("nothing to boot: %w", err)
+		return nil, fmt.Errorf("nothing to boot: %w", err)
 	}
-	id := menu[0].ID.String()
+	return menu, nil
+}
+
+// boot starts the first entry of the menu: the mount table names what it boots,
+// /etc is that of the deployment, and /run is empty.
+func (h fixtureHost) boot() error {
+	menu, err := h.menu()
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(h.path("run")); err != nil {
+		return err
+	}
+	if err := os.Mkdir(h.path("run"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(h.path("proc/cmdline"), []byte(menu[0].Options.String()+"\n"), 0o644); err != nil {
+		return err
+	}
+	return h.start(menu[0].ID.String())
+}
+
+// start makes a deployment the root file system.
+func (h fixtureHost) start(id string) error {
 	state := "sysroot/state/deploy/" + id + "/etc"
 	if _, err := os.Stat(h.path(state)); err != nil {
 		return err
 	}
-	for _, dir := range []string{"run", "etc"} {
-		if err := os.RemoveAll(h.path(dir)); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(h.path("run"), 0o755); err != nil {
+	if err := os.RemoveAll(h.path("etc")); err != nil {
 		return err
 	}
 	if err := os.Symlink(state, h.path("etc")); err != nil {
 		return err
 	}
 	mounts := "29 1 0:25 / / ro - overlay composefs:" + id + " ro\n31 29 0:99 / /efi rw - vfat /dev/x1 rw\n"
-	if err := os.WriteFile(h.path("proc/self/mountinfo"), []byte(mounts), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(h.path("proc/cmdline"), []byte(menu[0].Options.String()+"\n"), 0o644)
+	return os.WriteFile(h.path("proc/self/mountinfo"), []byte(mounts), 0o644)
 }
 
 // efiText is a file of efivarfs that holds a text.

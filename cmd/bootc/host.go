@@ -54,7 +54,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Root: h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
 		Loader: loader,
 		Image:  image.Options{Root: e.root, UserAgent: userAgent(), Progress: report},
-		Arch:   runtime.GOARCH, Progress: report,
+		Arch:   runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Wait:      e.waiting,
 	})
@@ -62,7 +62,12 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	return fn(opened{s, h, report})
+	o := opened{s, h, report}
+	err = fn(o)
+	if a.write {
+		err = errors.Join(err, e.dropStaleRoot(o))
+	}
+	return err
 }
 
 // waiting tells why nothing happens for a while.

@@ -18,6 +18,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.fixupFstabCommand(),
 			e.sysusersSyncCommand(),
 			e.relabelOverlaysCommand(),
+			e.prepSoftRebootCommand(),
 			e.generateDocsCommand(),
 		},
 	}

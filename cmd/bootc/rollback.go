@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -13,7 +14,7 @@ func (e *env) rollbackCommand() *cli.Command {
 		Name: "rollback", Usage: "have the previous deployment boot next",
 		Description: "Puts the previous deployment first in the boot menu; run once more, the one that runs. " +
 			"A staged deployment is dropped. Each deployment has its own /etc: what was changed in the one of the running system does not go with it.",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "apply", Usage: "reboot"}},
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "apply", Usage: "reboot"}, softRebootFlag()},
 		Action: e.rollback,
 	}
 }
@@ -22,12 +23,20 @@ func (e *env) rollback(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
+	if err := checkSoftReboot(c); err != nil {
+		return err
+	}
 	return e.doRollback(c)
 }
 
 func (e *env) doRollback(c *cli.Context) error {
 	var res *deploy.RollbackResult
 	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) (err error) {
+		if c.String("soft-reboot") == softRequired {
+			if err := canRollBackSoftly(s); err != nil {
+				return err
+			}
+		}
 		res, err = s.Rollback(c.Context)
 		return err
 	})
@@ -46,5 +55,18 @@ func (e *env) doRollback(c *cli.Context) error {
 		}
 		fmt.Fprintf(e.stdout, "  Digest: %s\n", im.ImageDigest)
 	}
-	return e.applyIf(c, true)
+	return e.bootNext(c, true, "rollback")
+}
+
+// canRollBackSoftly looks before anything is changed.
+func canRollBackSoftly(s opened) error {
+	next, err := s.RollbackTarget()
+	if err != nil {
+		return err
+	}
+	err = s.SoftRebootable(next)
+	if errors.Is(err, deploy.ErrNoSoftReboot) {
+		return softRefusal("rollback", err)
+	}
+	return err
 }

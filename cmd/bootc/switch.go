@@ -21,6 +21,7 @@ func (e *env) switchCommand() *cli.Command {
 			&cli.StringFlag{Name: "transport", Usage: "where TARGET is: `WHERE` is registry, oci, oci-archive, dir, docker-archive, docker-daemon or containers-storage", Value: "registry"},
 			&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
+			softRebootFlag(),
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
 		},
 		Action: e.switchTo,
@@ -31,6 +32,9 @@ func (e *env) switchCommand() *cli.Command {
 var errSameSpec = errors.New("image specification is unchanged")
 
 func (e *env) switchTo(c *cli.Context) error {
+	if err := checkSoftReboot(c); err != nil {
+		return err
+	}
 	want, err := switchTarget(c)
 	if err != nil {
 		return err
@@ -52,7 +56,7 @@ func (e *env) switchTo(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintln(e.stdout, "Image specification is unchanged.")
-	return e.applyIf(c, staged)
+	return e.bootNext(c, staged, "staged")
 }
 
 // verifies tells whether signatures are demanded of the target.

@@ -21,6 +21,7 @@ func (e *env) upgradeCommand() *cli.Command {
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
 			&cli.BoolFlag{Name: "check", Usage: "only tell whether there is a newer version, and what it would cost"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
+			softRebootFlag(),
 			&cli.BoolFlag{Name: "download-only", Usage: "stage it, but let a reboot not apply it"},
 			&cli.BoolFlag{Name: "from-downloaded", Usage: "let a reboot apply what --download-only staged; ask no registry"},
 			&cli.StringFlag{Name: "tag", Usage: "follow the tag `TAG` of the same image from now on"},
@@ -33,13 +34,16 @@ func (e *env) upgrade(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	if err := exclusive(c, "check", "apply", "download-only"); err != nil {
+	if err := exclusive(c, "check", "apply", "soft-reboot", "download-only"); err != nil {
 		return err
 	}
-	if err := exclusive(c, "download-only", "apply"); err != nil {
+	if err := exclusive(c, "download-only", "apply", "soft-reboot"); err != nil {
 		return err
 	}
 	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag"); err != nil {
+		return err
+	}
+	if err := checkSoftReboot(c); err != nil {
 		return err
 	}
 	switch {
@@ -100,15 +104,7 @@ func (e *env) upgradeFromDownloaded(c *cli.Context) error {
 		return err
 	}
 	fmt.Fprintln(e.stdout, text)
-	return e.applyIf(c, true)
-}
-
-// applyIf reboots if --apply is set and something is staged.
-func (e *env) applyIf(c *cli.Context, staged bool) error {
-	if !c.Bool("apply") || !staged {
-		return nil
-	}
-	return e.reboot(c.Context)
+	return e.bootNext(c, true, "staged")
 }
 
 // An outcome is what became of an update.
@@ -134,7 +130,7 @@ func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(opened) 
 	}
 	out.print(e, o)
 	boots := out.staged.Change == deploy.Available || out.staged.Change == deploy.AlreadyStaged
-	return e.applyIf(c, boots)
+	return e.bootNext(c, boots, "staged")
 }
 
 func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions) (outcome, error) {

@@ -1,0 +1,247 @@
+package deploy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/bootc-go/bootc/bootloader"
+	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/kargs"
+)
+
+// Next is what boots next: what is staged, unless it is locked, else the first of the
+// live menu.
+func (s *Sysroot) Next() (verity.Digest, error) {
+	m, err := s.menus()
+	switch {
+	case err != nil:
+		return verity.Digest{}, fmt.Errorf("cannot find out what boots next: %w", err)
+	case len(m.staged) > 0 && !m.locked:
+		return m.staged[0].ID, nil
+	case len(m.live) > 0:
+		return m.live[0].ID, nil
+	}
+	return verity.Digest{}, ErrNotFound
+}
+
+// Settled reports whether the deployment boots next as it is now: it is the first of
+// the live menu, and nothing is staged that a shutdown would apply.
+func (s *Sysroot) Settled(id verity.Digest) bool {
+	m, err := s.menus()
+	return err == nil && (len(m.staged) == 0 || m.locked) && len(m.live) > 0 && m.live[0].ID == id
+}
+
+// SoftRebootable returns nil if a soft reboot can start the deployment, which leaves the
+// kernel running and replaces all else; otherwise ErrNoSoftReboot, and why. What was
+// booted must be identical but for the image: the kernel, its initramfs, its arguments,
+// and the SELinux policy, which is loaded once only.
+func (s *Sysroot) SoftRebootable(id verity.Digest) error {
+	m, err := s.menus()
+	if err != nil {
+		return err
+	}
+	e, isStaged, err := m.find(id)
+	if err != nil {
+		return err
+	}
+	return s.softRebootable(m, e, isStaged)
+}
+
+// find is the entry with which a deployment boots next, and whether it is staged.
+func (m menus) find(id verity.Digest) (e bootloader.Entry, isStaged bool, err error) {
+	if len(m.staged) > 0 && m.staged[0].ID == id {
+		return m.staged[0], true, nil
+	}
+	if e, ok := byID(m.live, id); ok {
+		return e, false, nil
+	}
+	return e, false, ErrNotFound
+}
+
+func (s *Sysroot) softRebootable(m menus, e bootloader.Entry, isStaged bool) error {
+	if !s.sys.SoftReboot {
+		return fmt.Errorf("%w: systemd has no soft-reboot.target", ErrNoSoftReboot)
+	}
+	booted, err := s.bootedEntry(m)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSoftReboot, err)
+	}
+	was, _ := s.origin(booted.ID) // what is not known differs
+	will, _ := s.origin(e.ID)
+	if was.bootDigest == "" || was.bootDigest != will.bootDigest {
+		return fmt.Errorf("%w: it has another kernel or initramfs", ErrNoSoftReboot)
+	}
+	if err := sameArguments(cmdlineOf(booted, was), cmdlineOf(e, will)); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSoftReboot, err)
+	}
+	same, err := s.samePolicy(e.ID, isStaged)
+	if err != nil {
+		return fmt.Errorf("%w: SELinux policy: %w", ErrNoSoftReboot, err)
+	}
+	if !same {
+		return fmt.Errorf("%w: it has another SELinux policy", ErrNoSoftReboot)
+	}
+	return nil
+}
+
+// cmdlineOf is the kernel's command line; that of a unified kernel image is in the
+// origin. It is empty where it is not known.
+func cmdlineOf(e bootloader.Entry, o origin) kargs.Line {
+	if e.UKI {
+		return o.cmdline
+	}
+	return e.Options
+}
+
+// sameArguments compares command lines, but for what names the deployment.
+func sameArguments(was, will kargs.Line) error {
+	if len(was) == 0 || len(will) == 0 {
+		return errors.New("its kernel arguments are not known")
+	}
+	any := kargs.Root{ID: verity.Sum(verity.SHA512, nil)}
+	was, will = was.WithRoot(any), will.WithRoot(any)
+	if slices.Equal(was, will) {
+		return nil
+	}
+	var diff []string
+	for _, a := range was.Without(will...) {
+		diff = append(diff, "without "+string(a))
+	}
+	for _, a := range will.Without(was...) {
+		diff = append(diff, "with "+string(a))
+	}
+	if diff == nil {
+		diff = []string{"in another order"}
+	}
+	return fmt.Errorf("it has other kernel arguments: %s", strings.Join(diff, ", "))
+}
+
+// samePolicy compares the SELinux policy of a deployment's /etc with the one that the
+// kernel got from the live /etc.
+func (s *Sysroot) samePolicy(id verity.Digest, isStaged bool) (bool, error) {
+	if s.sys.Etc == nil || s.states == nil {
+		return false, ErrNotBooted
+	}
+	live, err := os.OpenRoot(fdPath(s.sys.Etc))
+	if err != nil {
+		return false, err
+	}
+	defer live.Close()
+	was, err := policyDigest(live)
+	if err != nil {
+		return false, err
+	}
+	name := etcName
+	if isStaged {
+		if ok, err := exists(s.states, etcPath(id, etcStaged)); err != nil {
+			return false, err
+		} else if ok {
+			name = etcStaged
+		}
+	}
+	next, err := s.states.OpenRoot(etcPath(id, name))
+	if err != nil {
+		return false, err
+	}
+	defer next.Close()
+	will, err := policyDigest(next)
+	return was == will, err
+}
+
+// policyDigest is a digest of the binary policy in a directory /etc; "" if it has none.
+func policyDigest(etc *os.Root) (string, error) {
+	config, err := readSmall(etc, "selinux/config", maxOrigin)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	kind := ""
+	for line := range strings.Lines(string(config)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "SELINUXTYPE="); ok {
+			kind = strings.TrimSpace(value)
+		}
+	}
+	files, err := fs.Glob(etc.FS(), path.Join("selinux", kind, "policy/policy.*"))
+	if err != nil || len(files) == 0 {
+		return "", err
+	}
+	h := sha256.New()
+	for _, name := range files {
+		fmt.Fprintf(h, "%s\x00", path.Base(name))
+		if err := copyFile(h, etc, name); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func copyFile(w io.Writer, root *os.Root, name string) error {
+	f, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// PrepareSoftReboot makes the deployment the one that boots next, for good: what is
+// staged is finalized now, with /etc as it is now. It returns what the root of the soft
+// reboot is to be mounted from. Whether the soft reboot comes or the power fails, the
+// same deployment runs then. The error is ErrNoSoftReboot if it cannot be started so.
+func (s *Sysroot) PrepareSoftReboot(ctx context.Context, id verity.Digest) (kargs.Root, error) {
+	root, err := s.prepareSoftReboot(ctx, id)
+	if err != nil {
+		return kargs.Root{}, fmt.Errorf("cannot prepare a soft reboot into %s: %w", id, err)
+	}
+	return root, nil
+}
+
+func (s *Sysroot) prepareSoftReboot(ctx context.Context, id verity.Digest) (kargs.Root, error) {
+	m, err := s.menus()
+	if err != nil {
+		return kargs.Root{}, err
+	}
+	e, isStaged, err := m.find(id)
+	if err == nil {
+		err = s.softRebootable(m, e, isStaged)
+	}
+	if err != nil {
+		return kargs.Root{}, err
+	}
+	root := e.Root
+	if e.UKI {
+		o, err := s.origin(id)
+		if err != nil {
+			return kargs.Root{}, err
+		}
+		if root, err = kargs.FindRoot(o.cmdline); err != nil {
+			return kargs.Root{}, err
+		}
+	}
+	switch {
+	case isStaged && m.locked:
+		return kargs.Root{}, ErrLocked
+	case isStaged:
+		return root, s.Finalize(ctx)
+	case m.live[0].ID == id && len(m.staged) == 0:
+		return root, nil
+	}
+	live := append([]bootloader.Entry{e}, without(m.live, id)...)
+	if err := s.setMenus(ctx, live, nil, false); err != nil {
+		return kargs.Root{}, err
+	}
+	s.collectOrWarn(ctx)
+	return root, nil
+}

@@ -16,8 +16,12 @@ const (
 )
 
 // announce tells whoever watches that the deployments have changed: the time of a
-// directory does, which bootc-status-updated.path looks at. It comes after the change.
+// directory does, which bootc-status-updated.path looks at, and the file that says that
+// a reboot is due. It comes after the change.
 func (s *Sysroot) announce() {
+	if err := s.announceReboot(); err != nil {
+		s.warn("/run/%s: %v", rebootFile, err)
+	}
 	root, err := os.OpenRoot(fdPath(s.sys.Root))
 	if err == nil {
 		defer root.Close()

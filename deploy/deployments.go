@@ -77,6 +77,7 @@ func (s *Sysroot) Delete(ctx context.Context, id verity.Digest) error {
 	if err := s.delete(ctx, id); err != nil {
 		return fmt.Errorf("cannot delete the deployment %s: %w", id, err)
 	}
+	s.done(EventDelete, "deleted", id)
 	s.collectOrWarn(ctx)
 	return nil
 }

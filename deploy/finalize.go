@@ -28,6 +28,8 @@ func (s *Sysroot) Finalize(ctx context.Context) error {
 	f, err := s.finalizing(ctx)
 	if err == nil && f != nil {
 		if err = s.run(ctx, f.steps()); err == nil {
+			s.done(EventFinalize, "put in place the", f.id)
+			s.announce()
 			ctx, cancel := context.WithTimeout(ctx, collectLimit)
 			defer cancel()
 			s.collectOrWarn(ctx)

@@ -40,6 +40,7 @@ func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
 	if err := s.setMenus(ctx, live, nil, false); err != nil {
 		return nil, err
 	}
+	s.done(EventRollback, "rolled back to", next.ID)
 	s.collectOrWarn(ctx)
 	return &RollbackResult{Queued: queue, Next: *s.bootEntry(next)}, nil
 }

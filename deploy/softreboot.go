@@ -242,6 +242,7 @@ func (s *Sysroot) prepareSoftReboot(ctx context.Context, id verity.Digest) (karg
 	if err := s.setMenus(ctx, live, nil, false); err != nil {
 		return kargs.Root{}, err
 	}
+	s.done(EventRollback, "rolled back to", id)
 	s.collectOrWarn(ctx)
 	return root, nil
 }

@@ -161,6 +161,11 @@ func (st *staging) stage(ctx context.Context) error {
 	if err == nil {
 		st.out.ID, st.out.Entry = st.id, st.s.bootEntry(st.next)
 		st.out.Entry.DownloadOnly = st.o.DownloadOnly
+		if st.u.Target.Switch {
+			st.s.done(EventSwitch, "switched to and staged", st.id)
+		} else {
+			st.s.done(EventStage, "staged", st.id)
+		}
 	}
 	return err
 }

@@ -34,6 +34,9 @@ type System struct {
 	// Systemctl runs systemctl(1). It starts the unit that finalizes.
 	Systemctl func(ctx context.Context, args ...string) error
 
+	// Log, if set, receives what was done.
+	Log func(Event)
+
 	// Wait, if set, is called once if another bootc has to be waited for.
 	Wait func()
 }

@@ -15,6 +15,7 @@ put() {
 put 755 /usr/bin "$bin"/bootc
 install -D -m 755 "$bin"/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
 put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer systemd/*.path systemd/*.target
+put 644 /usr/lib/tmpfiles.d systemd/bootc.conf
 put 644 /usr/lib/systemd/system-preset systemd/*.preset
 put 755 /usr/lib/bootc systemd/destructive-cleanup
 install -d -m 755 "$destdir/usr/lib/systemd/system-generators" "$destdir/usr/lib/bootc/bound-images.d"

@@ -6,11 +6,14 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf16"
 
@@ -31,6 +34,8 @@ import (
 //	install LOADER REF                a host in $HOST that was installed with it
 //	boot                              what firmware, kernel and initramfs do in $HOST
 //	soft-reboot                       the first entry as well, but for what a kernel does
+//	journal                           the host's journal, which listens until the next boot
+//	read-journal FILE                 what it heard so far
 func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"image": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -52,6 +57,19 @@ func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 			h := fixtureHost{ts.Getenv("HOST"), bootloader.Kind(kind)}
 			ts.Check(h.boot())
 		},
+		"journal": func(ts *testscript.TestScript, _ bool, _ []string) {
+			name := ts.Getenv("HOST") + "/run/systemd/journal/socket"
+			ts.Check(os.MkdirAll(filepath.Dir(name), 0o755))
+			ts.Check(os.RemoveAll(name))
+			conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+			ts.Check(err)
+			ts.Defer(func() { conn.Close() })
+			journals.Store(ts.Getenv("HOST"), conn)
+		},
+		"read-journal": func(ts *testscript.TestScript, _ bool, args []string) {
+			conn, _ := journals.Load(ts.Getenv("HOST"))
+			ts.Check(readJournal(conn.(*net.UnixConn), ts.MkAbs(args[0])))
+		},
 		"soft-reboot": func(ts *testscript.TestScript, _ bool, _ []string) {
 			kind, err := os.ReadFile(filepath.Join(ts.Getenv("HOST"), "loader"))
 			ts.Check(err)
@@ -60,6 +78,34 @@ func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 			ts.Check(err)
 			ts.Check(h.start(menu[0].ID.String()))
 		},
+	}
+}
+
+// journals are the sockets of hosts' journals, by the hosts' directories.
+var journals sync.Map
+
+// readJournal appends what the socket has received to a file.
+func readJournal(conn *net.UnixConn, name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		if err := conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			return err
+		}
+		n, err := conn.Read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(append(buf[:n:n], '\n')); err != nil {
+			return err
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 type access struct {
 	write bool // or only look
 	quiet bool // show no progress, only warnings
+	wire  *wire
 }
 
 // opened is the host and its deployments.
@@ -46,6 +47,10 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		report, done = e.reporter(false)
 	}
 	defer done()
+	if a.wire != nil {
+		shown := report
+		report = func(ev progress.Event) { shown.Report(ev); a.wire.report(ev) }
+	}
 	open := deploy.OpenReadOnly
 	if a.write {
 		open = deploy.Open
@@ -57,6 +62,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Arch:   runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Wait:      e.waiting,
+		Log:       e.journal,
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ func (e *env) switchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
 			softRebootFlag(),
+			progressFdFlag(),
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
 		},
 		Action: e.switchTo,

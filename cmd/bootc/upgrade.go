@@ -24,6 +24,7 @@ func (e *env) upgradeCommand() *cli.Command {
 			softRebootFlag(),
 			&cli.BoolFlag{Name: "download-only", Usage: "stage it, but let a reboot not apply it"},
 			&cli.BoolFlag{Name: "from-downloaded", Usage: "let a reboot apply what --download-only staged; ask no registry"},
+			progressFdFlag(),
 			&cli.StringFlag{Name: "tag", Usage: "follow the tag `TAG` of the same image from now on"},
 		},
 		Action: e.upgrade,
@@ -117,11 +118,16 @@ type outcome struct {
 // update has the host run the image that target names from its next boot on. It
 // is an error of target's that ends it early.
 func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(opened) (deploy.Target, error)) error {
+	wire, done, err := e.progressFd(c)
+	if err != nil {
+		return err
+	}
+	defer done()
 	var out outcome
-	err := e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet")}, func(s opened) error {
+	err = e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet"), wire: wire}, func(s opened) error {
 		t, err := target(s)
 		if err == nil {
-			out, err = stage(c, s, t, o)
+			out, err = stage(c, s, t, o, wire)
 		}
 		return err
 	})
@@ -133,7 +139,7 @@ func (e *env) update(c *cli.Context, o deploy.StageOptions, target func(opened) 
 	return e.bootNext(c, boots, "staged")
 }
 
-func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions) (outcome, error) {
+func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions, wire *wire) (outcome, error) {
 	ctx := c.Context
 	doc, err := s.Status(ctx)
 	if err != nil {
@@ -147,7 +153,13 @@ func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions) (ou
 	if u.Change == deploy.Available && !c.Bool("quiet") {
 		announce(s.report, u.Plan)
 	}
+	if u.Change == deploy.Available {
+		wire.begin(refText(t.Ref), u.Plan)
+	}
 	staged, err := s.Stage(ctx, u, o)
+	if err == nil {
+		wire.end()
+	}
 	before := doc.Status.Staged
 	return outcome{update: u, staged: staged, locked: before != nil && before.DownloadOnly}, err
 }

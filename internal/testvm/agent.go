@@ -11,10 +11,12 @@ import (
 
 // agentUnit copies the agent from its disk, because what runs from a disk of
 // zeros at its end must not be mounted, and starts it. It stays until the very
-// end of a shutdown, so that a test can look at that too.
+// end of a shutdown, so that a test can look at that too; but not of a soft reboot,
+// which would leave it alive as a unit and dead as a process.
 const agentUnit = `[Unit]
 Description=Agent of a test outside
 DefaultDependencies=no
+Conflicts=soft-reboot.target
 Requires=dev-disk-by\x2did-virtio\x2dagent.device dev-virtio\x2dports-agent.device
 After=dev-disk-by\x2did-virtio\x2dagent.device dev-virtio\x2dports-agent.device local-fs.target
 [Service]

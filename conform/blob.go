@@ -42,7 +42,7 @@ func (c *checker) open(d descriptor) *blob {
 	if a := d.Digest.Algorithm(); a.Available() {
 		b.hash = a.Hash()
 	}
-	c.o.Progress.Report(progress.Event{Kind: progress.Started, Task: d.Digest.String(), Text: d.at.document + " " + d.at.path, Total: d.Size})
+	b.report(progress.Started)
 	return b
 }
 
@@ -74,7 +74,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	}
 	if b.n-b.told >= progressStep {
 		b.told = b.n
-		b.c.o.Progress.Report(progress.Event{Kind: progress.Advanced, Task: b.d.Digest.String(), Text: b.d.at.document + " " + b.d.at.path, Done: b.n, Total: b.d.Size})
+		b.report(progress.Advanced)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
@@ -82,12 +82,19 @@ func (b *blob) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// report tells how far it is, unless it is read in no time.
+func (b *blob) report(k progress.Kind) {
+	if b.d.Size >= progressStep {
+		b.c.o.Progress.Report(progress.Event{Kind: k, Task: b.d.Digest.String(), Text: b.d.at.path, Done: b.n, Total: b.d.Size})
+	}
+}
+
 // finish reads the rest, closes the blob, and reports whether it is what its
 // descriptor says.
 func (b *blob) finish() bool {
 	_, _ = io.Copy(io.Discard, b) // b.err has it
 	b.from.Close()
-	b.c.o.Progress.Report(progress.Event{Kind: progress.Done, Task: b.d.Digest.String(), Text: b.d.at.document + " " + b.d.at.path, Done: b.n, Total: b.d.Size})
+	b.report(progress.Done)
 	if b.err != nil {
 		b.c.unreadable(b.d, b.err)
 		return false

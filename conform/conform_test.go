@@ -3,8 +3,10 @@ package conform
 import (
 	"archive/tar"
 	"bytes"
+	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -445,4 +447,28 @@ func direct(t *testing.T, fsys fs.FS, f *fixture) *Report {
 var elsewhere = map[Code]bool{
 	"limit-document": true, "limit-manifests": true, "limit-nesting": true, "limit-entries": true,
 	"blob-unreadable": true, "descriptor-digest-content": true, "descriptor-digest-unverified": true, "index-platform-twice": true,
+}
+
+// TestReference compares the rules with their table in the documentation.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/reference/image-validate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, r := range rules {
+		section := r.section
+		switch {
+		case code == "json-type":
+			section = "that of the property"
+		case section == "":
+			section = "that of the media type"
+		}
+		if row := fmt.Sprintf("| `%s` | %s | %s |", code, r.severity, section); !strings.Contains(string(page), row) {
+			t.Errorf("the table lacks %s", row)
+		}
+	}
+	if n := strings.Count(string(page), "\n| `"); n != len(rules)+3+9+15 {
+		t.Errorf("%d rows for %d rules", n, len(rules))
+	}
 }

@@ -48,6 +48,7 @@ type Report struct {
 type Image struct {
 	Descriptor v1.Descriptor // of the manifest, as what led to it describes it
 	Platform   v1.Platform   // says the configuration
+	Indexes    int           // that led to it; that of a layout is not counted
 	Layers     int
 	Labels     map[string]string
 }

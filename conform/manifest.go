@@ -42,7 +42,7 @@ func (c *checker) visit(d descriptor, depth int, inIndex bool) *Image {
 	case isManifest(d.MediaType):
 		c.visited[d.Digest] = true
 		c.manifests++
-		return c.manifest(d)
+		return c.manifest(d, depth)
 	default:
 		c.opaque(d)
 	}
@@ -74,7 +74,7 @@ func (c *checker) head(n *node, p place, kind, want, docker, section string) {
 }
 
 // manifest checks a manifest. It returns the image, nil if it is none.
-func (c *checker) manifest(d descriptor) *Image {
+func (c *checker) manifest(d descriptor, depth int) *Image {
 	p := place{document: "manifest", digest: d.Digest.String()}
 	data, ok := c.read(d)
 	if !ok {
@@ -98,7 +98,10 @@ func (c *checker) manifest(d descriptor) *Image {
 		c.artifact(config, stack)
 		return nil
 	}
-	return c.image(d, config, stack)
+	if c.layout {
+		depth--
+	}
+	return c.image(d, config, stack, depth)
 }
 
 func (c *checker) configDescriptor(n *node, p place) (descriptor, bool) {
@@ -198,10 +201,11 @@ func (c *checker) artifact(config descriptor, stack []descriptor) {
 	}
 }
 
-// image checks the configuration and the layers of an image.
-func (c *checker) image(d, config descriptor, stack []descriptor) *Image {
+// image checks the configuration and the layers of an image, to which so many indexes
+// led.
+func (c *checker) image(d, config descriptor, stack []descriptor, indexes int) *Image {
 	cfg := c.config(config, len(stack))
-	im := Image{Descriptor: d.Descriptor, Platform: cfg.platform, Layers: len(stack), Labels: cfg.labels}
+	im := Image{Descriptor: d.Descriptor, Platform: cfg.platform, Indexes: indexes, Layers: len(stack), Labels: cfg.labels}
 	if c.o.Platform != nil && cfg.read && !matches(c.o.Platform, cfg.platform) {
 		return &im
 	}

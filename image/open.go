@@ -23,7 +23,12 @@ import (
 // passing reason is tried again. The error is one sentence.
 func Open(ctx context.Context, ref Reference, o Options) (*Image, error) {
 	op := opening{ref: ref, o: o.withDefaults()}
+	op.find = op.resolve
 	if err := op.prepare(); err != nil {
+		return nil, err
+	}
+	var err error
+	if op.policy, err = loadPolicy(op.ref, op.o, op.sys); err != nil {
 		return nil, err
 	}
 	defer op.policy.close()
@@ -47,6 +52,9 @@ type opening struct {
 	lib      types.ImageReference
 	policy   *policy
 	registry *registry // nil for other transports
+
+	// find fills in the manifest.
+	find func(context.Context, *Image) error
 }
 
 // prepare reads the configuration.
@@ -60,10 +68,7 @@ func (op *opening) prepare() error {
 		op.registry = reg
 	}
 	var err error
-	if op.lib, err = op.ref.resolve(); err != nil {
-		return err
-	}
-	op.policy, err = loadPolicy(op.ref, op.o, op.sys)
+	op.lib, err = op.ref.resolve()
 	return err
 }
 
@@ -123,7 +128,7 @@ func (op *opening) attempt(ctx context.Context) (_ *Image, err error) {
 		return nil, err
 	}
 	im := &Image{Ref: op.ref, src: src, registry: op.registry, opts: op.o}
-	if err := op.resolve(ctx, im); err != nil {
+	if err := op.find(ctx, im); err != nil {
 		_ = src.Close() // only read from
 		return nil, err
 	}
@@ -141,7 +146,8 @@ func (w *watchdog) trace(ctx context.Context) context.Context {
 	})
 }
 
-// resolve fills in the manifest.
+// resolve fills in the manifest of the image for this machine, once the policy has
+// accepted it.
 func (op *opening) resolve(ctx context.Context, im *Image) error {
 	top := libimage.UnparsedInstance(im.src, nil)
 	verdict := op.policy.check(ctx, top)

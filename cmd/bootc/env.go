@@ -90,6 +90,7 @@ func (e *env) app() *cli.App {
 			e.unpinCommand(),
 			e.usrOverlayCommand(),
 			e.configDiffCommand(),
+			e.imageCommand(),
 			e.deleteDeploymentCommand(),
 			e.finalizeStagedCommand(),
 			e.internalsCommand(),

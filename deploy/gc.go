@@ -21,12 +21,13 @@ type GCResult struct {
 	Kernels []string      // kernels of no deployment; a dry run does not look
 	States  []string      // state directories, by id, and leftovers in those that stay
 	Tags    []string      // of images in the repository
+	Bound   []string      // images that no deployment is bound to, by name
 	Repo    repo.GCResult // a dry run misses what only Tags keep
 }
 
 // Empty reports whether there was no garbage.
 func (r GCResult) Empty() bool {
-	return len(r.Kernels)+len(r.States)+len(r.Tags) == 0 && r.Repo == repo.GCResult{}
+	return len(r.Kernels)+len(r.States)+len(r.Tags)+len(r.Bound) == 0 && r.Repo == repo.GCResult{}
 }
 
 // GC removes what belongs to no deployment: kernels, state directories, tags, and
@@ -76,6 +77,9 @@ func (s *Sysroot) collect(ctx context.Context, m menus, dryRun bool) (res GCResu
 	roots, err := imagesOf(r, keep)
 	if err == nil {
 		res.Repo, err = r.GC(ctx, repo.GCOptions{Roots: roots, DryRun: dryRun})
+	}
+	if err == nil {
+		res.Bound, err = s.pruneBound(ctx, r, keep, dryRun)
 	}
 	return res, err
 }

@@ -41,6 +41,7 @@ type machine struct {
 
 	pushed  *registrytest.Built // last
 	noUnits error               // units do not start
+	bound   BoundStore
 }
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
@@ -101,7 +102,7 @@ func (m *machine) system() System {
 	m.t.Helper()
 	sys := System{
 		Root: m.openDir(m.path()), Run: m.openDir(m.runPath()),
-		Booted: m.booted, Loader: m.loader, Arch: "amd64",
+		Booted: m.booted, Loader: m.loader, Arch: "amd64", Bound: m.bound,
 		Image: image.Options{
 			Root: filepath.Join(m.dir, "policy"), PolicyPath: filepath.Join(m.dir, "policy/policy.json"), InsecureTLS: true,
 			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Minute},

@@ -139,6 +139,7 @@ type staging struct {
 
 	repo    *repo.Repo
 	pulling bool // or done
+	binding bool // likewise, of images that the image is bound to
 	candidate
 	etc    *tree.Node // of the image
 	merge  *etcmerge.Plan
@@ -152,6 +153,9 @@ func (st *staging) stage(ctx context.Context) error {
 	err := st.prepare(ctx)
 	if err == nil && st.id == st.booted.ID {
 		return st.adopt(ctx)
+	}
+	if err != nil && st.binding && !errors.Is(err, unix.ENOSPC) {
+		return err // what was fetched is kept for the next attempt
 	}
 	if err == nil {
 		err = st.s.run(ctx, st.steps())
@@ -259,6 +263,10 @@ func (st *staging) prepare(ctx context.Context) (err error) {
 	if st.next, err = st.entry(options); err != nil {
 		return err
 	}
+	if err := st.pullBound(ctx); err != nil {
+		return err
+	}
+	st.binding = false
 	return st.checkRoom(ctx)
 }
 

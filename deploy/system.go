@@ -28,6 +28,10 @@ type System struct {
 	Image  image.Options     // how to reach registries
 	Arch   string            // GOARCH of images
 
+	// Bound keeps the images that OS images are bound to, in boundDir below Root. Where it
+	// is nil an OS image that is bound to some is refused.
+	Bound BoundStore
+
 	// Progress also receives, as messages, what went wrong without doing harm.
 	Progress progress.Func
 

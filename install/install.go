@@ -22,6 +22,7 @@ import (
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
+	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/internal/progress"
 	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/osimage"
@@ -50,11 +51,25 @@ type Options struct {
 	DisableSELinux bool
 	SSHKeys        []byte // authorized_keys of root; nil for none
 	CheckTarget    bool   // make sure that the target can be fetched from here
+	Bound          BoundImages
+
+	// Files is the image, if it is that of the container that runs; else nil.
+	Files fs.FS
 
 	Image    image.Options // how to reach registries
 	Clock    func() time.Time
 	Progress progress.Func
 }
+
+// BoundImages says where images come from that the image is bound to.
+type BoundImages string
+
+// The sources of bound images.
+const (
+	BoundStored BoundImages = "stored" // containers-storage of the system that installs
+	BoundPull   BoundImages = "pull"   // their registries
+	BoundSkip   BoundImages = "skip"   // nowhere: the first upgrade gets them
+)
 
 // Result is what was installed.
 type Result struct {
@@ -76,6 +91,8 @@ type place struct {
 
 	args         kargs.Line // by which the initramfs finds the root
 	discoverable bool       // it could find it without
+
+	mount func() (*mounts.View, error) // makes another mount of the root, attached nowhere
 
 	// clear makes boot and esp empty. It is called when the image is there and fit to
 	// be installed, since what is there boots until then.
@@ -109,6 +126,9 @@ func newInstaller(ctx context.Context, o Options) (*installer, error) {
 	}
 	in := &installer{Options: o, image: img}
 	if err := img.Close(); err != nil {
+		return nil, err
+	}
+	if err := in.checkFiles(ctx); err != nil {
 		return nil, err
 	}
 	return in, in.checkTarget(ctx)
@@ -147,7 +167,7 @@ func (in *installer) install(ctx context.Context, p place) (*Result, error) {
 	}
 	defer run.Close()
 	s, err := deploy.Open(ctx, deploy.System{
-		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Progress: in.Progress,
+		Root: p.root, Run: run.Root, Image: in.Image, Arch: in.Arch, Progress: in.Progress, Bound: in.store(p.mount),
 	})
 	if err != nil {
 		return nil, err
@@ -173,6 +193,11 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	}
 	if err := in.checkImage(pulled, p); err != nil {
 		return nil, err
+	}
+	if in.Bound != BoundSkip {
+		if err := s.PullBound(ctx, pulled); err != nil {
+			return nil, hintStored(err)
+		}
 	}
 	if err := p.clear(); err != nil {
 		return nil, err

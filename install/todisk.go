@@ -15,6 +15,7 @@ import (
 	"github.com/bootc-go/bootc/install/disk"
 	"github.com/bootc-go/bootc/install/fat"
 	"github.com/bootc-go/bootc/install/plan"
+	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/kargs"
 )
 
@@ -164,6 +165,7 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	res, err := j.install(ctx, place{
 		root: root.Root, boot: boot, esp: esp, bios: j.bios(),
 		args: kargs.Line{kargs.Arg("root=UUID=" + uuid), "rw"}, discoverable: true, rootUUID: uuid, bootPath: "/boot",
+		mount: func() (*mounts.View, error) { return part.Mount(j.fstype) },
 		clear: func() error { return nil }, // all is new
 	})
 	if err != nil {

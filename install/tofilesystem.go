@@ -13,6 +13,7 @@ import (
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
+	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/kargs"
 )
 
@@ -228,7 +229,7 @@ func (t *target) findESP(ctx context.Context) error {
 
 // place says how the host finds its file systems.
 func (t *target) place(ctx context.Context, c *config.Config) (place, error) {
-	p := place{root: t.root, esp: t.esp, espIsBoot: t.espIsBoot, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
+	p := place{mount: func() (*mounts.View, error) { return mounts.Clone(t.Path, true) }, root: t.root, esp: t.esp, espIsBoot: t.espIsBoot, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
 	if c == nil {
 		c = &config.Config{}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,19 +16,13 @@ import (
 // cloneView makes a view of the directory path, without what is mounted below
 // it, for reading or for writing; that may differ from how it is mounted there.
 func cloneView(path string, write bool) (*mounts.View, error) {
-	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return nil, &os.PathError{Op: "clone the mount at", Path: path, Err: err}
-	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
-	if write {
-		attr = unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
-	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
-		unix.Close(fd) //nolint:errcheck // nothing was written
-		return nil, &os.PathError{Op: "change the clone of the mount at", Path: path, Err: err}
-	}
-	return mounts.Open(fd, path)
+	return mounts.Clone(path, write)
+}
+
+// MountRoot makes a writable mount of the physical root that is attached nowhere, for
+// work that needs one of its own.
+func (h *Host) MountRoot() (*mounts.View, error) {
+	return cloneView(filepath.Join(h.root, "sysroot"), true)
 }
 
 // openDir opens the directory name below dir.

@@ -55,10 +55,12 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 	if a.write {
 		open = deploy.Open
 	}
+	images := image.Options{Root: e.root, UserAgent: userAgent(), Progress: report}
 	s, err := open(ctx, deploy.System{
-		Root: h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
+		Bound: image.Store{Mount: h.MountRoot, Dir: deploy.BoundDir, Options: images},
+		Root:  h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
 		Loader: loader,
-		Image:  image.Options{Root: e.root, UserAgent: userAgent(), Progress: report},
+		Image:  images,
 		Arch:   runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Wait:      e.waiting,

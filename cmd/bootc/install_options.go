@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -28,6 +29,7 @@ func installFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "karg", Usage: "add the kernel argument `ARG`; can be repeated"},
 		&cli.StringSliceFlag{Name: "karg-delete", Usage: "remove the kernel argument `KEY[=VALUE]` of image or configuration; can be repeated"},
 		&cli.StringFlag{Name: "root-ssh-authorized-keys", Usage: "let in to root who has a key of `FILE`"},
+		&cli.StringFlag{Name: "bound-images", Usage: "get the images that the image is bound to from `WHERE`: stored (containers-storage of this system), pull (their registries) or skip (not now)", Value: string(install.BoundStored)},
 		&cli.BoolFlag{Name: "generic-image", Usage: "nothing, for all disks are made to boot in any machine"},
 		&cli.StringFlag{Name: "stateroot", Usage: "`NAME` is default", Value: "default"},
 		&cli.StringFlag{Name: "bootloader", Usage: "install the boot loader `NAME`: systemd, grub, grub-cc or none"},
@@ -49,7 +51,6 @@ type refusedFlag struct {
 
 func refusedFlags() []refusedFlag {
 	return []refusedFlag{
-		{&cli.StringFlag{Name: "bound-images", Hidden: true}, "logically bound images are not supported"},
 		{&cli.StringFlag{Name: "uki-addon", Hidden: true}, "addons of unified kernel images cannot be chosen: all of the image are installed"},
 		{&cli.BoolFlag{Name: "bootupd-skip-boot-uuid", Hidden: true}, "there is no bootupd"},
 	}
@@ -65,6 +66,9 @@ func (e *env) installOptions(c *cli.Context) (install.Options, error) {
 		if name := r.flag.Names()[0]; c.IsSet(name) {
 			return o, usageError(c, "--%s: %s", name, r.why)
 		}
+	}
+	if o.Bound = install.BoundImages(c.String("bound-images")); !slices.Contains([]install.BoundImages{install.BoundStored, install.BoundPull, install.BoundSkip}, o.Bound) {
+		return o, usageError(c, "--bound-images: %q is none of stored, pull and skip", o.Bound)
 	}
 	if s := c.String("stateroot"); s != "default" {
 		return o, usageError(c, "--stateroot: only \"default\" is supported, not %q", s)
@@ -140,6 +144,7 @@ func (e *env) installSource(c *cli.Context, o *install.Options) (err error) {
 	if o.Target.Ref, err = image.New("registry", container.image); err != nil {
 		return err
 	}
+	o.Files = os.DirFS(e.root)
 	o.Config, err = e.installConfig()
 	return err
 }

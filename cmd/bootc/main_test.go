@@ -6,9 +6,14 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bootc-go/bootc/image"
 )
 
 func TestMain(m *testing.M) {
+	if image.Reexec() {
+		return
+	}
 	testscript.Main(m, map[string]func(){
 		"bootc": func() {
 			root := "/"

@@ -1,9 +1,11 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -47,15 +49,32 @@ func Seal(root *os.File) error {
 	if err := unix.Syncfs(int(root.Fd())); err != nil {
 		return fmt.Errorf("cannot sync the file system: %w", err)
 	}
-	fs, err := unix.Fspick(int(root.Fd()), "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
-	if err == nil {
-		defer unix.Close(fs) //nolint:errcheck // nothing is written through it
-		if err = unix.FsconfigSetFlag(fs, "ro"); err == nil {
-			err = unix.FsconfigReconfigure(fs)
-		}
+	err := makeReadOnly(root)
+	for end := time.Now().Add(sealPatience); errors.Is(err, unix.EBUSY) && time.Now().Before(end); {
+		time.Sleep(sealPause)
+		err = makeReadOnly(root)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot make the file system read-only: %w", err)
 	}
 	return nil
+}
+
+// A process that this one starts has, until it runs its program, all files that are
+// open here, also those that were closed meanwhile. The file system is busy for as long.
+const (
+	sealPatience = 10 * time.Second
+	sealPause    = 10 * time.Millisecond
+)
+
+func makeReadOnly(root *os.File) error {
+	fs, err := unix.Fspick(int(root.Fd()), "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fs) //nolint:errcheck // nothing is written through it
+	if err := unix.FsconfigSetFlag(fs, "ro"); err != nil {
+		return err
+	}
+	return unix.FsconfigReconfigure(fs)
 }

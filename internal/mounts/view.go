@@ -62,6 +62,24 @@ func note(fs int) string {
 	return ": " + string(bytes.TrimSpace(buf[2:n])) // after "e " or "w "
 }
 
+// Clone makes a view of the directory path, without what is mounted below it, for
+// reading or for writing; that may differ from how it is mounted there.
+func Clone(path string, write bool) (*View, error) {
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return nil, &os.PathError{Op: "clone the mount at", Path: path, Err: err}
+	}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if write {
+		attr = unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
+	}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		unix.Close(fd) //nolint:errcheck // nothing was written
+		return nil, &os.PathError{Op: "change the clone of the mount at", Path: path, Err: err}
+	}
+	return Open(fd, path)
+}
+
 // Open opens the root of the mount fd, which the view owns from here on. Errors, and
 // the files, call it name.
 func Open(fd int, name string) (*View, error) {

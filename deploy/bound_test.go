@@ -59,7 +59,7 @@ func (s *shelf) Prune(_ context.Context, keep []string, dryRun bool) (removed []
 }
 
 func (s *shelf) has() []string {
-	entries, _ := os.ReadDir(s.dir()) //nolint:errcheck // there may be none
+	entries, _ := os.ReadDir(s.dir())
 	var names []string
 	for _, e := range entries {
 		names = append(names, e.Name())

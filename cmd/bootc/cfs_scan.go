@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -16,6 +15,7 @@ import (
 	"github.com/bootc-go/bootc/composefs/tree/scan"
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/layers"
+	"github.com/bootc-go/bootc/seal"
 )
 
 // cfsScanCommands make images of directories.
@@ -156,7 +156,7 @@ func scanTree(c *cli.Context, dir string, o scan.Options) (*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := fileReader(dir, root)
+	open := seal.Opener(dir, root)
 	if !c.Bool("no-propagate-usr-to-root") {
 		if err := layers.TransformForOCI(root, filter); err != nil {
 			return nil, fmt.Errorf("cannot make an image of %s: %w", dir, err)
@@ -169,25 +169,4 @@ func scanTree(c *cli.Context, dir string, o scan.Options) (*tree.Node, error) {
 	}
 	tree.SetLinks(root)
 	return root, nil
-}
-
-// fileReader opens the files of a tree where they were found.
-func fileReader(dir string, root *tree.Node) func(*tree.Node) (io.ReadCloser, error) {
-	var once sync.Once
-	paths := map[*tree.Node]string{}
-	return func(n *tree.Node) (io.ReadCloser, error) {
-		once.Do(func() {
-			_ = tree.Walk(root, func(path string, n *tree.Node) error {
-				if n.IsRegular() {
-					paths[n] = strings.TrimPrefix(path, "/")
-				}
-				return nil
-			})
-		})
-		path, ok := paths[n]
-		if !ok {
-			return nil, fmt.Errorf("internal error: a file without a path")
-		}
-		return os.OpenInRoot(dir, path)
-	}
 }

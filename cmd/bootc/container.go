@@ -22,10 +22,10 @@ import (
 func (e *env) containerCommand() *cli.Command {
 	return &cli.Command{
 		Name: "container", Usage: "check and finish an image while it is built",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			e.containerInspectCommand(),
 			e.containerLintCommand(),
-		},
+		}, e.containerSealCommands()...),
 	}
 }
 

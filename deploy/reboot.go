@@ -34,7 +34,7 @@ func (s *Sysroot) announceReboot() error {
 	was, err := readSmall(run, rebootFile, maxMarker)
 	isOurs := err == nil && strings.HasPrefix(string(was), rebootText)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !isOurs {
-		return nil //nolint:nilerr // somebody else's, who wants a reboot as well
+		return nil // somebody else's, who wants a reboot as well
 	}
 	dir, err := run.Open(".")
 	if err != nil {

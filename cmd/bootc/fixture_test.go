@@ -67,8 +67,12 @@ func fixtures() map[string]func(*testscript.TestScript, bool, []string) {
 			journals.Store(ts.Getenv("HOST"), conn)
 		},
 		"read-journal": func(ts *testscript.TestScript, _ bool, args []string) {
-			conn, _ := journals.Load(ts.Getenv("HOST"))
-			ts.Check(readJournal(conn.(*net.UnixConn), ts.MkAbs(args[0])))
+			v, _ := journals.Load(ts.Getenv("HOST"))
+			conn, ok := v.(*net.UnixConn)
+			if !ok {
+				ts.Fatalf("no journal listens")
+			}
+			ts.Check(readJournal(conn, ts.MkAbs(args[0])))
 		},
 		"soft-reboot": func(ts *testscript.TestScript, _ bool, _ []string) {
 			kind, err := os.ReadFile(filepath.Join(ts.Getenv("HOST"), "loader"))

@@ -102,13 +102,13 @@ func (s *Sysroot) delete(ctx context.Context, id verity.Digest) error {
 	}
 	staged = without(staged, id)
 	if !isLive {
-		return s.setMenus(ctx, nil, staged, m.locked)
+		return s.setMenus(ctx, nil, staged, m.as())
 	}
 	live := without(m.live, id)
 	if m.live[0].ID == id {
 		live = append([]bootloader.Entry{booted}, without(live, booted.ID)...)
 	}
-	return s.setMenus(ctx, live, staged, m.locked)
+	return s.setMenus(ctx, live, staged, m.as())
 }
 
 // Pin keeps a deployment until it is unpinned: updates leave it in the menu. The
@@ -139,14 +139,14 @@ func (s *Sysroot) pin(ctx context.Context, id verity.Digest, pinned bool) error 
 	}
 	o.pinned = pinned
 	defer s.announce()
-	if err := s.writeOrigin(id, o); err != nil || len(m.staged) == 0 {
+	if err := s.writeOrigin(id, o); err != nil || len(m.staged) == 0 || m.menuOnly {
 		return err
 	}
 	booted, err := s.bootedEntry(m)
 	if err != nil {
 		return err
 	}
-	return s.setMenus(ctx, nil, s.nextMenu(m.staged[0], booted, m), m.locked)
+	return s.setMenus(ctx, nil, s.nextMenu(m.staged[0], booted, m), m.as())
 }
 
 // RequireVerity makes every deployment refuse to run without fs-verity, if its kernel
@@ -175,7 +175,7 @@ func (s *Sysroot) requireVerity(ctx context.Context) error {
 	if err != nil || live == nil {
 		return err
 	}
-	return s.setMenus(ctx, live, nil, false)
+	return s.setMenus(ctx, live, nil, marker{})
 }
 
 // canRequire reports whether the deployment's kernel can require fs-verity. Where it is

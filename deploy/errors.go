@@ -20,6 +20,8 @@ var (
 	ErrNoRoom = errors.New("insufficient free space")
 	// ErrNoSoftReboot means that only a reboot can start the deployment.
 	ErrNoSoftReboot = errors.New("not soft-reboot capable")
+	// ErrUnsupported means that the kernel arguments are in a unified kernel image.
+	ErrUnsupported = errors.New("not supported: the unified kernel image has its own command line, which nobody can change")
 	// ErrLocked means that the deployment was only downloaded.
 	ErrLocked = errors.New("the staged deployment is only downloaded")
 	// ErrUKI means that a unified kernel image boots another deployment than

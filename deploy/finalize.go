@@ -47,6 +47,8 @@ type finalizing struct {
 	repo *repo.Repo
 	id   verity.Digest
 	etc  *tree.Node // of the image
+
+	menuOnly bool // there is nothing to merge
 }
 
 // finalizing finds out what there is to do; nil if nothing.
@@ -56,6 +58,9 @@ func (s *Sysroot) finalizing(ctx context.Context) (*finalizing, error) {
 		return nil, err
 	}
 	f := &finalizing{s: s, id: m.staged[0].ID}
+	if f.menuOnly = m.menuOnly || f.id == s.sys.Booted.ID; f.menuOnly {
+		return f, nil
+	}
 	if f.repo, err = s.repository(ctx); err != nil {
 		return nil, err
 	}
@@ -80,14 +85,19 @@ func (s *Sysroot) finalizing(ctx context.Context) (*finalizing, error) {
 // If Finalize is killed and called again it begins anew: etcWork is made of a fresh
 // copy of the image's /etc, whatever it held.
 func (f *finalizing) steps() []step {
-	return []step{
+	menu := []step{
+		{"replace the boot menu", func(context.Context) error { return f.s.sys.Loader.Commit() }},
+		{"forget what was staged", f.s.doRemoveMarker},
+	}
+	if f.menuOnly {
+		return menu
+	}
+	return append([]step{
 		{"merge /etc", f.merge},
 		{"put /etc in its place", func(context.Context) error {
 			return moveInto(f.s.states, etcPath(f.id, etcWork), etcPath(f.id, etcName))
 		}},
-		{"replace the boot menu", func(context.Context) error { return f.s.sys.Loader.Commit() }},
-		{"forget what was staged", f.s.doRemoveMarker},
-	}
+	}, menu...)
 }
 
 // merge makes etcWork the merged /etc, durable.

@@ -17,6 +17,10 @@ import (
 type marker struct {
 	ID     verity.Digest `json:"depl_id"`
 	Locked bool          `json:"finalization_locked"`
+
+	// MenuOnly says that the deployment is one of the live menu and stays as it is:
+	// only the menu is exchanged. This key is our own.
+	MenuOnly bool `json:"menu_only,omitempty"`
 }
 
 const (

@@ -17,7 +17,12 @@ type menus struct {
 	live   []bootloader.Entry
 	staged []bootloader.Entry // none without a marker that names the first of them
 	locked bool               // a shutdown leaves the staged menu alone
+
+	menuOnly bool // the staged menu has no other deployments than the live one
 }
+
+// as says how the staged menu is staged.
+func (m menus) as() marker { return marker{Locked: m.locked, MenuOnly: m.menuOnly} }
 
 // looks is how often the menus are read while another bootc replaces them.
 const looks = 10
@@ -39,25 +44,25 @@ func (s *Sysroot) readMenus() (menus, error) {
 	if err != nil {
 		err = fmt.Errorf("boot menu: %w", err)
 	}
-	staged, locked, err2 := s.staged()
-	return menus{live: live, staged: staged, locked: locked}, errors.Join(err, err2)
+	staged, as, err2 := s.staged()
+	return menus{live: live, staged: staged, locked: as.Locked, menuOnly: as.MenuOnly}, errors.Join(err, err2)
 }
 
 // staged reads the staged menu. One that the marker does not name is what a power
 // cut or a kill left, and is none.
-func (s *Sysroot) staged() (menu []bootloader.Entry, locked bool, err error) {
+func (s *Sysroot) staged() (menu []bootloader.Entry, as marker, err error) {
 	m, err := s.marker()
 	if err != nil || m.ID.IsZero() {
-		return nil, false, err
+		return nil, marker{}, err
 	}
 	menu, err = s.sys.Loader.Staged()
 	if err != nil {
-		return nil, false, fmt.Errorf("staged boot menu: %w", err)
+		return nil, marker{}, fmt.Errorf("staged boot menu: %w", err)
 	}
 	if len(menu) == 0 || menu[0].ID != m.ID {
-		return nil, false, nil
+		return nil, marker{}, nil
 	}
-	return menu, m.Locked, nil
+	return menu, m, nil
 }
 
 // byID finds the entry of a deployment.
@@ -133,12 +138,12 @@ func (s *Sysroot) nextMenu(first, booted bootloader.Entry, m menus) []bootloader
 }
 
 // setMenus replaces the menus. A nil live menu stays as it is; without a staged one
-// nothing is staged afterwards.
+// nothing is staged afterwards. How it is staged is in as.
 //
 // The marker goes first: from then on nothing is staged, whatever stands in the
 // staged menu, which the live one passes through on its way. It comes back last.
 // Whatever the place of a power cut, the old or the new live menu boots.
-func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry, locked bool) error {
+func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry, as marker) error {
 	steps := []step{{"forget what was staged", s.doRemoveMarker}}
 	if live != nil {
 		steps = append(steps,
@@ -146,7 +151,7 @@ func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry,
 			step{"replace the boot menu", func(context.Context) error { return s.sys.Loader.Commit() }})
 	}
 	if len(staged) > 0 {
-		steps = append(steps, s.stageMenuSteps(staged, locked)...)
+		steps = append(steps, s.stageMenuSteps(staged, as)...)
 	} else if live == nil {
 		steps = append(steps, step{"drop the staged boot menu", func(context.Context) error { return s.sys.Loader.Discard() }})
 	}
@@ -156,13 +161,15 @@ func (s *Sysroot) setMenus(ctx context.Context, live, staged []bootloader.Entry,
 
 func (s *Sysroot) doRemoveMarker(context.Context) error { return s.removeMarker() }
 
-// stageMenuSteps make menu the staged one, in the place of an older one.
-func (s *Sysroot) stageMenuSteps(menu []bootloader.Entry, locked bool) []step {
+// stageMenuSteps make menu the staged one, in the place of an older one. The marker is
+// as, but for the deployment.
+func (s *Sysroot) stageMenuSteps(menu []bootloader.Entry, as marker) []step {
+	as.ID = menu[0].ID
 	return []step{
 		{"forget what was staged", s.doRemoveMarker},
 		{"stage the boot menu", func(context.Context) error { return s.sys.Loader.Stage(menu) }},
 		{"record what is staged", func(context.Context) error {
-			return s.writeMarker(marker{ID: menu[0].ID, Locked: locked})
+			return s.writeMarker(as)
 		}},
 	}
 }

@@ -37,7 +37,7 @@ func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
 		return nil, err
 	}
 	live := append([]bootloader.Entry{next}, without(m.live, next.ID)...)
-	if err := s.setMenus(ctx, live, nil, false); err != nil {
+	if err := s.setMenus(ctx, live, nil, marker{}); err != nil {
 		return nil, err
 	}
 	s.done(EventRollback, "rolled back to", next.ID)

@@ -239,7 +239,7 @@ func (s *Sysroot) prepareSoftReboot(ctx context.Context, id verity.Digest) (karg
 		return root, nil
 	}
 	live := append([]bootloader.Entry{e}, without(m.live, id)...)
-	if err := s.setMenus(ctx, live, nil, false); err != nil {
+	if err := s.setMenus(ctx, live, nil, marker{}); err != nil {
 		return kargs.Root{}, err
 	}
 	s.done(EventRollback, "rolled back to", id)

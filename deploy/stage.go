@@ -100,7 +100,7 @@ func (s *Sysroot) setLock(ctx context.Context, m menus, locked bool) error {
 		return err
 	}
 	defer s.announce()
-	return s.writeMarker(marker{ID: m.staged[0].ID, Locked: locked})
+	return s.writeMarker(marker{ID: m.staged[0].ID, Locked: locked, MenuOnly: m.menuOnly})
 }
 
 // Unlock lets the next shutdown apply what was staged with DownloadOnly. The error
@@ -121,7 +121,7 @@ func (s *Sysroot) Unlock(ctx context.Context) error {
 
 // dropStaged makes nothing be staged, and collects what was.
 func (s *Sysroot) dropStaged(ctx context.Context) error {
-	if err := s.setMenus(ctx, nil, nil, false); err != nil {
+	if err := s.setMenus(ctx, nil, nil, marker{}); err != nil {
 		return err
 	}
 	s.collectOrWarn(ctx)
@@ -263,6 +263,7 @@ func (st *staging) prepare(ctx context.Context) (err error) {
 	if st.next, err = st.entry(options); err != nil {
 		return err
 	}
+	st.next = st.withSources(st.next)
 	if err := st.pullBound(ctx); err != nil {
 		return err
 	}
@@ -325,7 +326,7 @@ func (st *staging) checkRoom(ctx context.Context) error {
 	if !errors.Is(err, bootloader.ErrNoRoom) || len(st.menus.staged) == 0 {
 		return err
 	}
-	if err := s.setMenus(ctx, nil, nil, false); err != nil {
+	if err := s.setMenus(ctx, nil, nil, marker{}); err != nil {
 		return err
 	}
 	st.menus.staged = nil
@@ -367,7 +368,7 @@ func (st *staging) steps() []step {
 			return s.stageEtc(ctx, st.repo, st.id, st.etc)
 		}},
 		step{"write the origin", func(context.Context) error { return s.writeOrigin(st.id, st.origin) }})
-	return append(steps, s.stageMenuSteps(menu, st.o.DownloadOnly)...)
+	return append(steps, s.stageMenuSteps(menu, marker{Locked: st.o.DownloadOnly})...)
 }
 
 // adopt makes the image that of the booted deployment, which has the same content.

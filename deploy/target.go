@@ -40,6 +40,36 @@ func (t Target) name() string {
 	return t.Ref.String()
 }
 
+// Retarget makes t what upgrades follow, without fetching anything: it changes what is
+// known of the staged deployment, or else of the one that runs.
+func (s *Sysroot) Retarget(t Target) error {
+	if err := s.retarget(t); err != nil {
+		return fmt.Errorf("cannot follow %s: %w", t.name(), err)
+	}
+	return nil
+}
+
+func (s *Sysroot) retarget(t Target) error {
+	m, err := s.menus()
+	if err != nil {
+		return err
+	}
+	e, err := s.bootedEntry(m)
+	if err != nil {
+		return err
+	}
+	if len(m.staged) > 0 {
+		e = m.staged[0]
+	}
+	o, err := s.origin(e.ID)
+	if err != nil {
+		return err
+	}
+	o.target = t
+	defer s.announce()
+	return s.writeOrigin(e.ID, o)
+}
+
 // Spec is the target that upgrades follow: that of the staged deployment, else of
 // the booted one. The error is ErrNotBooted if there is neither.
 func (s *Sysroot) Spec() (Target, error) {

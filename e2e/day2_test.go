@@ -83,7 +83,7 @@ func (h *testHost) afterSoftReboot(booted, rollback string) {
 	h.t.Helper()
 	h.checkQueue(booted, "", rollback, false)
 	h.wants("cat /usr/share/os-version /etc/edited", "2", "edited")
-	h.wants("ls /usr/new /run/nextroot 2>/dev/null || echo gone", "gone")
+	h.wants("ls /usr/new 2>/dev/null; findmnt /run/nextroot; echo gone", "gone")
 	h.wants("findmnt -no SOURCE /", "composefs:"+booted)
 	h.wants("findmnt -no SOURCE,TARGET -R / | grep -c composefs: ; findmnt -no OPTIONS /sysroot | cut -d, -f1", "1", "ro")
 	if s := h.status(); s.UsrOverlay != nil || !s.Rollback.SoftRebootCapable {

@@ -15,7 +15,8 @@ import (
 // thousand.
 const MaxSize = 64 << 10
 
-// Field is one line of an entry.
+// Field is one line of an entry. It has a value, unless its key is one of the extensions
+// that begin with "x-".
 type Field struct{ Key, Value string }
 
 // Entry is the lines of an entry in their order, without comments and empty lines.
@@ -70,7 +71,7 @@ func (f Field) check() error {
 	switch {
 	case f.Key == "" || f.Key[0] == '#' || strings.ContainsFunc(f.Key, isSpace) || hasControl(f.Key):
 		return fmt.Errorf("%q is no key", f.Key)
-	case f.Value == "":
+	case f.Value == "" && !strings.HasPrefix(f.Key, "x-"):
 		return fmt.Errorf("%s has no value", f.Key)
 	case hasControl(f.Value) || !utf8.ValidString(f.Value):
 		return fmt.Errorf("the value of %s has characters that are no text", f.Key)
@@ -92,7 +93,7 @@ func (e Entry) Format() ([]byte, error) {
 		if err := f.check(); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&b, "%s %s\n", f.Key, f.Value)
+		b.WriteString(strings.TrimSuffix(f.Key+" "+f.Value, " ") + "\n")
 	}
 	if b.Len() > MaxSize {
 		return nil, fmt.Errorf("more than %d bytes", MaxSize)

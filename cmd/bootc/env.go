@@ -89,6 +89,7 @@ func (e *env) app() *cli.App {
 			e.pinCommand(),
 			e.unpinCommand(),
 			e.usrOverlayCommand(),
+			e.loaderEntriesCommand(),
 			e.configDiffCommand(),
 			e.imageCommand(),
 			e.deleteDeploymentCommand(),

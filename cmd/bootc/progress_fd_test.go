@@ -50,7 +50,7 @@ func TestWire(t *testing.T) {
 	if last.Bytes != 1000 || last.BytesTotal != 1000 || last.Steps != 1 || last.Subtasks[0].Bytes != 1000 {
 		t.Errorf("at last: %+v", last)
 	}
-	want := "Start ,ProgressSteps importing,ProgressSteps importing,ProgressSteps staging,ProgressSteps staging,ProgressSteps staging,ProgressSteps staging"
+	want := "Start " + strings.Repeat(",ProgressSteps importing", 2) + strings.Repeat(",ProgressSteps staging", 4)
 	if got := strings.Join(rest, ","); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -21,6 +21,9 @@ func (e *env) switchCommand() *cli.Command {
 			&cli.StringFlag{Name: "transport", Usage: "where TARGET is: `WHERE` is registry, oci, oci-archive, dir, docker-archive, docker-daemon or containers-storage", Value: "registry"},
 			&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
+			&cli.BoolFlag{Name: "retain", Usage: "accepted for scripts; what other deployments need stays as long as they do"},
+			&cli.BoolFlag{Name: "mutate-in-place", Hidden: true, Usage: "fetch nothing, stage nothing: only say what upgrades follow"},
+			&cli.BoolFlag{Name: "no-signature-verification", Hidden: true, Usage: "accepted for scripts, and of no meaning"},
 			softRebootFlag(),
 			progressFdFlag(),
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
@@ -36,9 +39,15 @@ func (e *env) switchTo(c *cli.Context) error {
 	if err := checkSoftReboot(c); err != nil {
 		return err
 	}
+	if err := exclusive(c, "mutate-in-place", "apply", "soft-reboot"); err != nil {
+		return err
+	}
 	want, err := switchTarget(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("mutate-in-place") {
+		return e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error { return s.Retarget(want) })
 	}
 	staged := false
 	err = e.update(c, deploy.StageOptions{}, func(s opened) (deploy.Target, error) {

@@ -60,14 +60,14 @@ func (p *plan) list(i int) []entry {
 	for name, child := range p.children(uint32(i)) {
 		index := next
 		if in.marks&hasLinks != 0 {
-			if l := p.links[child]; l != nil {
+			if l := p.links.link(child); l != nil {
 				index = l.index
 			}
 		}
 		if index == next {
 			next++
 		}
-		p.entries = append(p.entries, entry{name, index, p.inodes[index].fileType()})
+		p.entries = append(p.entries, entry{name, index, fileType(mode(child))})
 	}
 	p.addDot(".", uint32(i))
 	p.addDot("..", in.parent)

@@ -60,28 +60,37 @@ func (p *plan) emitSuper(o *output) {
 
 func (p *plan) emitInodes(o *output) error {
 	block := uint32(p.dataStart / blockSize)
-	var err error
-	end, _ := p.layOut(func(i int, pos uint64, s *shape) {
-		if o.err != nil || err != nil {
-			return
-		}
+	s := &p.shape
+	for i := range p.inodes {
+		pos := uint64(p.inodes[i].nid) * slotSize
 		o.padTo(pos)
-		if p.inodes[i].nid != uint32(pos/slotSize) || o.pos() != pos {
-			err = fmt.Errorf("internal error: inode %d at %d, not at nid %d", i, o.pos(), p.inodes[i].nid)
-			return
+		if o.err != nil {
+			return o.err
 		}
+		if o.pos() != pos {
+			return fmt.Errorf("internal error: inode %d at %d, not at nid %d", i, o.pos(), p.inodes[i].nid)
+		}
+		p.finalShape(i, s)
 		if s.blocks > 0 {
 			s.setBlock(block)
 			block += s.blocks
 		}
 		p.emitInode(o, i, s)
 		o.spill()
-	})
-	if err == nil {
-		err = o.err
 	}
-	o.padTo(end)
-	return err
+	o.padTo(p.inodesEnd)
+	return o.err
+}
+
+// finalShape sets s to the form of inode i once that has its place.
+func (p *plan) finalShape(i int, s *shape) {
+	in := &p.inodes[i]
+	p.rewrite(i, &p.xs)
+	p.shared.mark(p.xs.list, in.shared)
+	p.shapeOf(i, s)
+	if s.blocks < in.blocks {
+		s.spill()
+	}
 }
 
 // setBlock tells where the data is. Chunk-based inodes have their format in

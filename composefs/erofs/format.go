@@ -41,6 +41,7 @@ const (
 	direntSize   = 12
 	xbodySize    = 12
 	xentrySize   = 4
+	xidSize      = 4 // of a shared xattr's place in an inode
 )
 
 // Data layouts, bits 1 to 3 of an inode's format; bit 0 tells the extended

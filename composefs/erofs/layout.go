@@ -14,34 +14,16 @@ type shape struct {
 	tail   int       // bytes of data, or of chunk addresses, behind the inode
 }
 
-// length is that of header, xattrs and tail.
-func (s *shape) length() int { return s.head.length() + s.body + s.tail }
+// front is the length of what is before the tail.
+func (s *shape) front() int { return s.head.length() + s.body }
 
-// layOut goes through the inodes and tells visit where each is and which form
-// it has. Both passes, the one that assigns places and the one that writes,
-// are calls of this function. The xattrs of the inode are in p.xs during the
-// call.
-func (p *plan) layOut(visit func(i int, pos uint64, s *shape)) (end, blocks uint64) {
-	pos := uint64(inodeStart)
-	for i := range p.inodes {
-		p.rewrite(i, &p.xs)
-		p.shared.mark(p.xs.list, p.inodes[i].shared)
-		s := &p.shape
-		p.shapeOf(i, s)
-		pos = s.settle(alignTo(pos, slotSize))
-		visit(i, pos, s)
-		pos += uint64(s.length())
-		blocks += uint64(s.blocks)
-	}
-	return alignTo(pos, slotSize), blocks
-}
-
-// shapeOf sets s to the form of inode i as far as its place does not matter.
+// shapeOf sets s to the form of inode i, whose xattrs are in p.xs, as far as its
+// place does not matter.
 func (p *plan) shapeOf(i int, s *shape) {
 	in := &p.inodes[i]
 	*s = shape{body: bodySize(p.xs.list)}
 	h := &s.head
-	h.mode, h.ino, h.xcount = uint16(in.mode()), uint32(i), xattrCount(s.body)
+	h.mode, h.ino, h.xcount = uint16(mode(in.node)), uint32(i), xattrCount(s.body)
 	if in.node == nil {
 		h.nlink, h.uid, h.gid, h.mtime = 1, p.root.UID, p.root.GID, p.root.Mtime
 	} else {
@@ -109,33 +91,34 @@ func (s *shape) spill() {
 }
 
 // settle moves an inode on from pos as far as its tail demands, and returns
-// where it stands.
-func (s *shape) settle(pos uint64) uint64 {
-	if uint32(s.head.mode)&unix.S_IFMT == unix.S_IFLNK {
-		return s.settleLink(pos)
+// where it stands. If the tail fits nowhere it is spilled.
+func (in *inode) settle(pos uint64) uint64 {
+	if in.marks&isSymlink != 0 {
+		return in.settleLink(pos)
 	}
-	room := blockSize - s.tailOffset(pos)
-	if room >= s.tail {
+	room := blockSize - in.tailOffset(pos)
+	if room >= int(in.tail) {
 		return pos
 	}
 	next := pos + uint64(align(room, slotSize))
-	if blockSize-s.tailOffset(next) >= s.tail {
+	if blockSize-in.tailOffset(next) >= int(in.tail) {
 		return next
 	}
-	s.spill()
+	in.spill()
 	return alignTo(pos, blockSize)
 }
 
+// spill is that of the inode's shape.
+func (in *inode) spill() { in.blocks, in.tail = in.blocks+1, 0 }
+
 // tailOffset is where in its block the tail of an inode at pos begins.
-func (s *shape) tailOffset(pos uint64) int {
-	return int(pos+uint64(s.head.length()+s.body)) % blockSize
-}
+func (in *inode) tailOffset(pos uint64) int { return int(pos+uint64(in.front)) % blockSize }
 
 // settleLink keeps a symbolic link within one block, as older kernels demand.
-func (s *shape) settleLink(pos uint64) uint64 {
-	length := uint64(s.length())
+func (in *inode) settleLink(pos uint64) uint64 {
+	length := uint64(in.front) + uint64(in.tail)
 	if length >= blockSize {
-		s.spill()
+		in.spill()
 	}
 	if pos/blockSize != (pos+length-1)/blockSize {
 		return alignTo(pos, blockSize)

@@ -61,14 +61,42 @@ func (p *plan) note(i int) {
 	for k := range p.xs.list {
 		x := &p.xs.list[k]
 		hash := p.shared.hash(x)
-		if p.shared.find(x, hash) >= 0 || p.noteAgain(x, hash, i) {
-			p.inodes[i].shared.set(k)
+		if p.noteXattr(x, hash, i) {
+			p.inodes[i].share(k, x)
 		}
 	}
 }
 
-// noteAgain reports whether some inode before i has x, and makes x shared
-// then. If not, it takes note of i.
+// share notes that x, which is xattr k of the inode, is shared: instead of it the
+// inode has its place in the table.
+func (in *inode) share(k int, x *xattr) {
+	in.shared.set(k)
+	in.front -= uint32(x.size() - xidSize)
+}
+
+// noteXattr reports whether some inode before i has x, and makes x shared then.
+// If not, it takes note of i.
+func (p *plan) noteXattr(x *xattr, hash uint64, i int) bool {
+	like := false
+	for at := int(hash); ; at++ {
+		e := p.shared.at(at)
+		switch {
+		case *e == 0 && like:
+			return p.noteAgain(x, hash, i)
+		case *e == 0:
+			*e = newPlace(hash, i)
+			return false
+		case !e.isLike(hash):
+		case *e&placeShared == 0:
+			like = like || e.index() != i
+		case p.shared.list[e.index()].equal(x):
+			return true
+		}
+	}
+}
+
+// noteAgain is noteXattr for what is not shared yet, though there is something
+// with a like hash.
 //
 // Entries do not tell which xattr of their inode they stand for, and need not:
 // if an inode has several with like hashes, there is an entry for each of them,
@@ -87,7 +115,7 @@ func (p *plan) noteAgain(x *xattr, hash uint64, i int) bool {
 		first := e.index()
 		p.rewrite(first, &p.others)
 		if k := slices.IndexFunc(p.others.list, func(y xattr) bool { return y.equal(x) }); k >= 0 {
-			p.inodes[first].shared.set(k)
+			p.inodes[first].share(k, x)
 			*e = newPlace(hash, len(s.list)) | placeShared
 			s.list = append(s.list, sharedXattr{xattr: xattr{x.name, bytes.Clone(x.value), -1}})
 			return true
@@ -147,9 +175,11 @@ func (s *sharedXattrs) id(i int, start uint64) uint32 {
 	return uint32((start%blockSize + s.list[i].offset) / 4)
 }
 
-// xattrSet says which xattrs of an inode are shared. Those that are too many
-// for it have the last bit in common.
+// xattrSet says which xattrs of an inode are shared. Those behind the first
+// maxMarked have one bit in common.
 type xattrSet uint32
 
-func (s *xattrSet) set(k int)     { *s |= 1 << min(k, 31) }
-func (s xattrSet) has(k int) bool { return s>>min(k, 31)&1 != 0 }
+const maxMarked = 31
+
+func (s *xattrSet) set(k int)     { *s |= 1 << min(k, maxMarked) }
+func (s xattrSet) has(k int) bool { return s>>min(k, maxMarked)&1 != 0 }

@@ -10,26 +10,44 @@ import (
 
 // link is an inode with several names.
 type link struct {
-	home  *tree.Node // the directory of its first name, depth first
-	index uint32     // its place in plan.inodes, once it has one
+	home  uint32 // number of the directory of its first name, depth first
+	index uint32 // its place in plan.inodes, once it has one
 }
 
 // survey is the first walk over a tree: it refuses what cannot be written and
 // finds what must be known before inodes can be numbered.
 type survey struct {
-	nodes     int
-	xattrs    int                       // an upper bound of their number
-	whiteouts bool                      // there is one
-	links     map[*tree.Node]*link      // the inodes with several names
-	homes     map[*tree.Node]*tree.Node // inode to the directory of its first name
-	path      []string                  // names on the way from the root
+	linkSet
+	homes     []uint32  // the directories of the inodes' first names, all by number
+	xattrs    int       // an upper bound of their number
+	whiteouts bool      // there is one
+	buildTime tree.Time // the earliest of the inodes'
+	path      []string  // names on the way from the root
+}
+
+// linkSet knows the inodes with several names.
+type linkSet struct {
+	index tree.Index
+	links []*link // by number in index, no longer than need be
+}
+
+// link returns what there is to know about an inode with several names, nil for
+// all others.
+func (l *linkSet) link(n *tree.Node) *link {
+	if len(l.links) == 0 || n == nil {
+		return nil
+	}
+	if i, known := l.index.Find(n); known && i < len(l.links) {
+		return l.links[i]
+	}
+	return nil
 }
 
 func takeSurvey(root *tree.Node) (*survey, error) {
-	s := &survey{links: map[*tree.Node]*link{}, homes: map[*tree.Node]*tree.Node{}}
+	s := &survey{buildTime: root.Mtime}
 	err := errors.New("not a directory")
 	if root.IsDir() {
-		err = s.visit(root, nil)
+		err = s.visit(root, 0)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("/%s: %w", strings.Join(s.path, "/"), err)
@@ -37,17 +55,20 @@ func takeSurvey(root *tree.Node) (*survey, error) {
 	return s, nil
 }
 
-// visit looks at the inode n, an entry of the directory parent, and all below.
-// If it returns an error, s.path leads to what is wrong.
-func (s *survey) visit(n, parent *tree.Node) error {
-	if home, ok := s.homes[n]; ok {
-		return s.again(n, home)
+// visit looks at the inode n, an entry of the directory with the number parent,
+// and all below. If it returns an error, s.path leads to what is wrong.
+func (s *survey) visit(n *tree.Node, parent uint32) error {
+	number, known := s.index.Add(n)
+	if known {
+		return s.again(n, number)
 	}
 	if err := checkNode(n); err != nil {
 		return err
 	}
-	s.homes[n] = parent
-	s.nodes++
+	s.homes = append(s.homes, parent)
+	if n.Mtime.Compare(s.buildTime) < 0 {
+		s.buildTime = n.Mtime
+	}
 	s.xattrs += len(n.Xattrs) + 2
 	if n.IsWhiteout() {
 		s.whiteouts = true
@@ -59,16 +80,16 @@ func (s *survey) visit(n, parent *tree.Node) error {
 	if len(s.path) >= maxDepth {
 		return fmt.Errorf("more than %d directories deep", maxDepth)
 	}
-	return s.visitEntries(n)
+	return s.visitEntries(n, uint32(number))
 }
 
-func (s *survey) visitEntries(dir *tree.Node) error {
+func (s *survey) visitEntries(dir *tree.Node, number uint32) error {
 	for name, child := range dir.Children() {
 		s.path = append(s.path, name)
 		if err := checkName(name); err != nil {
 			return err
 		}
-		if err := s.visit(child, dir); err != nil {
+		if err := s.visit(child, number); err != nil {
 			return err
 		}
 		s.path = s.path[:len(s.path)-1]
@@ -77,12 +98,15 @@ func (s *survey) visitEntries(dir *tree.Node) error {
 }
 
 // again notes one more name of an inode.
-func (s *survey) again(n, home *tree.Node) error {
+func (s *survey) again(n *tree.Node, number int) error {
 	if n.IsDir() {
 		return errors.New("directory under two names")
 	}
-	if s.links[n] == nil {
-		s.links[n] = &link{home: home}
+	if number >= len(s.links) {
+		s.links = append(s.links, make([]*link, number+1-len(s.links))...)
+	}
+	if s.links[number] == nil {
+		s.links[number] = &link{home: s.homes[number]}
 	}
 	return nil
 }

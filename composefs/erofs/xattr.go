@@ -18,7 +18,7 @@ func (x *xattr) equal(y *xattr) bool { return x.name == y.name && bytes.Equal(x.
 // splitXattr cuts a name into the prefix that an index stands for and the rest.
 func splitXattr(name string) (index uint8, suffix string) {
 	for i := 1; i < len(xattrPrefixes); i++ {
-		if p := xattrPrefixes[i]; i != lustreIndex && strings.HasPrefix(name, p) {
+		if p := xattrPrefixes[i]; i != lustreIndex && name[0] == p[0] && strings.HasPrefix(name, p) {
 			return uint8(i), name[len(p):]
 		}
 	}
@@ -48,7 +48,7 @@ func bodySize(xs []xattr) int {
 	size := xbodySize
 	for i := range xs {
 		if xs[i].shared >= 0 {
-			size += 4
+			size += xidSize
 		} else {
 			size += xs[i].size()
 		}
@@ -78,6 +78,9 @@ func nameFilter(xs []xattr) uint32 {
 // setXattr puts an xattr into its place in a sorted list, instead of one that
 // has its name.
 func setXattr(xs []xattr, name string, value []byte) []xattr {
+	if len(xs) == 0 || xs[len(xs)-1].name < name {
+		return append(xs, xattr{name, value, -1})
+	}
 	i, found := slices.BinarySearchFunc(xs, name, func(x xattr, s string) int { return strings.Compare(x.name, s) })
 	x := xattr{name, value, -1}
 	if found {

@@ -51,7 +51,8 @@ type Node struct {
 	Target string  // of a symbolic link
 	File   *File   // of a regular file; nil is an empty one
 
-	dir *dir // of a directory that has or had entries
+	dir    *dir   // of a directory that has or had entries
+	number uint32 // see Index
 }
 
 // NewDir returns an empty directory with the permission bits perm.

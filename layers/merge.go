@@ -88,7 +88,7 @@ func mergeLayers(ctx context.Context, sources []layerSource) (*tree.Node, error)
 	if err != nil {
 		return nil, err
 	}
-	tree.SetLinks(m.root)
+	tree.CountLinks(m.root)
 	return m.root, nil
 }
 

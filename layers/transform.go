@@ -37,8 +37,9 @@ func (f XattrFilter) keeps(name string) bool {
 // composefs repository. It makes the two equal, whatever a container runtime
 // left behind: the root directory becomes like /usr, /run becomes empty, and
 // extended attributes that f does not keep go. A tree without /usr, or with a
-// /run that is no directory, is refused. The tree is changed in place; after an
-// error it is of no use. docs/explanation/image-id.md has the reasons.
+// /run that is no directory, is refused. The tree is changed in place, and its
+// link counts are right afterwards if they were before; after an error it is of no
+// use. docs/explanation/image-id.md has the reasons.
 func TransformForOCI(root *tree.Node, f XattrFilter) error {
 	usr, err := requireDirectory(root, "usr")
 	if err != nil {
@@ -53,7 +54,6 @@ func TransformForOCI(root *tree.Node, f XattrFilter) error {
 		}
 	}
 	filterXattrs(root, f)
-	tree.SetLinks(root)
 	return nil
 }
 
@@ -63,7 +63,7 @@ func empty(root *tree.Node, name string, mtime tree.Time) error {
 	if err != nil {
 		return err
 	}
-	dir.RemoveChildren()
+	tree.RemoveTree(dir)
 	dir.Mtime = mtime
 	return nil
 }

@@ -15,7 +15,8 @@ import (
 // here as there; that there is a kernel at all is not checked.
 //
 // The function open returns the content of a regular file that is not inline.
-// The tree is changed in place; after an error it is of no use.
+// The tree is changed in place, and its link counts are right afterwards if they
+// were before; after an error it is of no use.
 func TransformForBoot(root *tree.Node, open func(*tree.Node) (io.ReadCloser, error)) error {
 	r := treeReader{root: root, open: open}
 	if err := checkBootFiles(r); err != nil {
@@ -30,11 +31,7 @@ func TransformForBoot(root *tree.Node, open func(*tree.Node) (io.ReadCloser, err
 			return err
 		}
 	}
-	if err := label(r); err != nil {
-		return err
-	}
-	tree.SetLinks(root)
-	return nil
+	return label(r)
 }
 
 func label(r treeReader) error {

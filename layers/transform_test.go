@@ -194,3 +194,39 @@ func (c *closer) Close() error {
 	*c.closed = true
 	return nil
 }
+
+// What an image loses counts no longer as a name of what stays.
+func TestTransformsKeepLinkCounts(t *testing.T) {
+	t.Parallel()
+	root, file := tree.NewDir(0o755), &tree.Node{Mode: unix.S_IFREG | 0o644}
+	for _, path := range []string{"usr", "run", "boot", "sysroot"} {
+		deep := tree.NewDir(0o755)
+		deep.SetChild("a", file)
+		deep.SetChild("b", file)
+		dir := tree.NewDir(0o755)
+		dir.SetChild("deep", deep)
+		root.SetChild(path, dir)
+	}
+	tree.SetLinks(root)
+	if err := TransformForOCI(root, AllowlistOnly); err != nil {
+		t.Fatal(err)
+	}
+	checkLinks(t, root, file, 6)
+	if err := TransformForBoot(root, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkLinks(t, root, file, 2)
+}
+
+// checkLinks wants the file to have so many links, and all to be as counted anew.
+func checkLinks(t *testing.T, root, file *tree.Node, want uint32) {
+	t.Helper()
+	before := dump(t, root)
+	tree.SetLinks(root)
+	if diff := cmp.Diff(dump(t, root), before); diff != "" {
+		t.Errorf("link counts (-right +got):\n%s", diff)
+	}
+	if file.Nlink != want {
+		t.Errorf("the file has %d links, want %d", file.Nlink, want)
+	}
+}

@@ -191,8 +191,12 @@ func TestHardLinksSplit(t *testing.T) {
 	for _, name := range []string{"n2", "n3", "z3"} {
 		root.SetChild(name, other)
 	}
+	tree.SetLinks(root)
 	if err := p.Relabel(root); err != nil {
 		t.Fatal(err)
+	}
+	if file.Nlink != 1 || root.Child("z1").Nlink != 1 || other.Nlink != 2 {
+		t.Errorf("link counts %d, %d, %d, want 1, 1, 2", file.Nlink, root.Child("z1").Nlink, other.Nlink)
 	}
 	if root.Child("a") != file {
 		t.Error("the first name is another inode")

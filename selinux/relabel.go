@@ -10,7 +10,7 @@ import (
 // Relabel sets the label of every inode below root, and removes those of files
 // that the policy gives none. The first name of an inode, in depth-first order,
 // decides on its label; each later name with another label becomes an inode of
-// its own, and such inodes are never joined again. Link counts are left alone.
+// its own, and such inodes are never joined again. Link counts stay right.
 //
 // A substitution replaces the path of an entry if it is exactly the first path
 // of the substitution; what is below the entry has paths below the second one,
@@ -63,6 +63,8 @@ func (r *relabeler) file(dir *tree.Node, name string, n *tree.Node, path string)
 	}
 	if other, ok := r.labels[n]; ok && other != label {
 		split := *n
+		split.Nlink = 1
+		n.Nlink--
 		n = &split
 		dir.SetChild(name, n)
 	}

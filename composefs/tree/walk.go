@@ -47,8 +47,28 @@ func Lookup(root *Node, path string) *Node {
 // number of subdirectories for directories.
 func SetLinks(root *Node) {
 	zeroLinks(root)
+	CountLinks(root)
+}
+
+// CountLinks is SetLinks for a tree in which every Nlink is 0 still.
+func CountLinks(root *Node) {
 	root.Nlink = 2
 	countLinks(root)
+}
+
+// RemoveTree removes all that is in and below dir, and takes it off the Nlink of
+// inodes that have other names elsewhere. All were right before and are then.
+func RemoveTree(dir *Node) {
+	unlinkAll(dir)
+	dir.RemoveChildren()
+	dir.Nlink = 2
+}
+
+func unlinkAll(dir *Node) {
+	for _, child := range dir.Children() {
+		child.Nlink--
+		unlinkAll(child)
+	}
 }
 
 func zeroLinks(dir *Node) {

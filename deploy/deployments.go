@@ -160,16 +160,19 @@ func (s *Sysroot) RequireVerity(ctx context.Context) error {
 }
 
 func (s *Sysroot) requireVerity(ctx context.Context) error {
+	m, err := s.menus()
+	if err == nil {
+		err = s.sees(m) // another menu, or none, says nothing
+	}
+	if err != nil {
+		return err
+	}
 	r, err := s.repository(ctx)
 	if err != nil {
 		return err
 	}
 	if r.Insecure() {
 		return errors.New("the repository does not require it")
-	}
-	m, err := s.menus()
-	if err != nil {
-		return err
 	}
 	live, err := m.required(func(e bootloader.Entry) bool { return s.canRequire(ctx, r, e) })
 	if err != nil || live == nil {

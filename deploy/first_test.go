@@ -109,6 +109,17 @@ func TestPullRefuses(t *testing.T) {
 	}
 }
 
+// Where the menu is not seen, without EFI variables for instance, nothing is said of it.
+func TestRequireVerityWithoutMenu(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	m.loader = bootloadertest.NewFake()
+	err := m.with(func(s *Sysroot) error { return s.RequireVerity(t.Context()) })
+	if err == nil || !strings.Contains(err.Error(), "the boot menu has no entry of the deployment that runs") {
+		t.Error(err)
+	}
+}
+
 // TestRequireVerity is refused as long as the repository does without, and changes
 // every entry that does.
 func TestRequireVerity(t *testing.T) {

@@ -357,6 +357,7 @@ func (m *machine) status() *host.Host {
 	defer s.Close()
 	h, err := s.Status(m.t.Context())
 	m.must(err)
+	m.checkSchema(h)
 	return h
 }
 

@@ -96,6 +96,26 @@ func TestFindESP(t *testing.T) {
 			slaves:    []string{"sda/sda1", "sdb/sdb3"},
 			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", want: "sdb2",
 		},
+		"RAID, both disks have one": {
+			disks:     []sysfsDisk{{"sda", 0, espTable(partUUID), 3}, {"sdb", 16, espTable(otherUUID), 3}},
+			slaves:    []string{"sda/sda3", "sdb/sdb3"},
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", want: "sda2",
+		},
+		"RAID, both disks have one, the second was started from": {
+			disks:     []sysfsDisk{{"sda", 0, espTable(otherUUID), 3}, {"sdb", 16, espTable(partUUID), 3}},
+			slaves:    []string{"sda/sda3", "sdb/sdb3"},
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", loaderPart: partUUID, want: "sdb2",
+		},
+		"three disks, two have one": {
+			disks:     []sysfsDisk{{"sda", 0, "label: gpt\nsize=1MiB, type=R\n", 1}, {"sdb", 16, espTable(partUUID), 3}, {"sdc", 32, espTable(otherUUID), 3}},
+			slaves:    []string{"sda/sda1", "sdb/sdb3", "sdc/sdc3"},
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/mapper/root ro\n", want: "sdb2",
+		},
+		"two disks, none has one": {
+			disks:     []sysfsDisk{{"sda", 0, "label: gpt\nsize=1MiB, type=R\n", 1}, {"sdb", 16, "label: gpt\nsize=1MiB, type=R\n", 1}},
+			slaves:    []string{"sda/sda1", "sdb/sdb1"},
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", want: "",
+		},
 		"whole disk without a table": {
 			disks: []sysfsDisk{{"sda", 0, "", 0}}, mountinfo: "30 29 8:0 / /sysroot ro - ext4 /dev/sda ro\n", want: "",
 		},

@@ -59,25 +59,32 @@ func parseVariable(raw []byte) (string, error) {
 
 // findLoader finds out which boot loader started the host. systemd-boot always
 // says its name; but a kernel for real-time work may not read it, and then the
-// place of the boot entries tells.
+// place of the boot entries tells. GRUB has a grub.cfg beside them; without, somebody
+// else cares for the loader.
 func (h *Host) findLoader() error {
 	info, err := loaderVariable(h.root, loaderInfo)
 	if err != nil {
 		return err
 	}
 	h.Kind = loaderKind(info)
-	if info == "" && hasEntries(h.Files.ESP) && !hasEntries(h.Files.Boot) {
+	switch onESP, inBoot := has(h.Files.ESP, entries), has(h.Files.Boot, entries); {
+	case info != "":
+	case onESP && !inBoot:
 		h.Kind = bootloader.Systemd
+	case inBoot && !has(h.Files.Boot, entries+"/grub.cfg"):
+		h.Kind = bootloader.None
 	}
-	if h.Kind != bootloader.GRUB && h.Files.ESP == nil {
+	if h.Kind != bootloader.GRUB && h.Kind != bootloader.None && h.Files.ESP == nil {
 		return errNoESP
 	}
 	return nil
 }
 
-func hasEntries(dir *os.File) bool {
+const entries = "loader/entries"
+
+func has(dir *os.File, name string) bool {
 	var st unix.Stat_t
-	return dir != nil && unix.Fstatat(int(dir.Fd()), "loader/entries", &st, 0) == nil
+	return dir != nil && unix.Fstatat(int(dir.Fd()), name, &st, 0) == nil
 }
 
 // loaderKind is the boot loader that calls itself info. GRUB says nothing, or

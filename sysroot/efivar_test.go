@@ -74,8 +74,9 @@ func TestLoaderKindWithoutVariables(t *testing.T) {
 		want bootloader.Kind
 	}{
 		"systemd-boot": {[]string{"efi/loader/entries"}, bootloader.Systemd},
-		"GRUB":         {[]string{"sysroot/boot/loader/entries"}, bootloader.GRUB},
-		"both":         {[]string{"efi/loader/entries", "sysroot/boot/loader/entries"}, bootloader.GRUB},
+		"GRUB":         {[]string{"sysroot/boot/loader/entries/grub.cfg"}, bootloader.GRUB},
+		"both":         {[]string{"efi/loader/entries", "sysroot/boot/loader/entries/grub.cfg"}, bootloader.GRUB},
+		"none":         {[]string{"sysroot/boot/loader/entries"}, bootloader.None},
 		"neither":      {nil, bootloader.GRUB},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,9 @@ func (e *env) imageCommand() *cli.Command {
 		Name:  "image",
 		Usage: "look at images, and exchange them with other container tools",
 		Subcommands: []*cli.Command{
+			e.imageListCommand(),
 			e.imageValidateCommand(),
+			e.imageCopyCommand(),
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/bootc-go/bootc/boundimage"
 	"github.com/bootc-go/bootc/composefs/repo"
@@ -117,4 +118,13 @@ func (s *Sysroot) boundOf(r *repo.Repo, id verity.Digest) ([]string, error) {
 		return nil, err
 	}
 	return boundTo(treefs.New(root, r.OpenObject))
+}
+
+// PullBoundImages gets images to where those are that deployments are bound to. What no
+// deployment is bound to is collected as garbage.
+func (s *Sysroot) PullBoundImages(ctx context.Context, names []string) error {
+	if err := s.getBound(ctx, names); err != nil {
+		return fmt.Errorf("cannot store %s: %w", strings.Join(names, ", "), err)
+	}
+	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -99,6 +101,9 @@ func (e Export) write(ctx context.Context, to Reference, manifest []byte, o Opti
 // layer writes layer i, unless it is there.
 func (e Export) layer(ctx context.Context, dst types.ImageDestination, i int, o Options) error {
 	l := e.Layers[i]
+	if err := l.DiffID.Validate(); err != nil {
+		return err
+	}
 	info := types.BlobInfo{Digest: l.DiffID, Size: l.Size, MediaType: v1.MediaTypeImageLayer}
 	ev := progress.Event{Task: l.DiffID.String(), Text: fmt.Sprintf("layer %d of %d", i+1, len(e.Layers)), Total: l.Size}
 	reused, _, err := dst.TryReusingBlob(ctx, info, none.NoCache, false)
@@ -114,10 +119,9 @@ func (e Export) layer(ctx context.Context, dst types.ImageDestination, i int, o 
 		return err
 	}
 	defer r.Close()
-	c := &exporting{ctx: ctx, r: r, ev: ev, report: o.Progress}
-	got, err := dst.PutBlob(ctx, c, info, none.NoCache, false)
-	if err == nil && (got.Digest != l.DiffID || c.ev.Done != l.Size) {
-		err = &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("its %s bytes have the digest %s", comma(c.ev.Done), got.Digest)}
+	c := &exporting{ctx: ctx, r: r, layer: l, hash: l.DiffID.Algorithm().Hash(), ev: ev, report: o.Progress}
+	if _, err = dst.PutBlob(ctx, c, info, none.NoCache, false); c.err != nil {
+		err = c.err // the library's says less
 	}
 	if err == nil {
 		ev.Kind, ev.Done = progress.Done, l.Size
@@ -126,12 +130,16 @@ func (e Export) layer(ctx context.Context, dst types.ImageDestination, i int, o 
 	return err
 }
 
-// exporting counts what is read of a layer.
+// exporting is a layer that is read. It does not end but with the right bytes: the library
+// believes the digest that it is told.
 type exporting struct {
 	ctx    context.Context //nolint:containedctx // reading is one operation
 	r      io.Reader
 	ev     progress.Event
 	told   int64
+	layer  ExportLayer
+	hash   hash.Hash
+	err    error // that ended it, but io.EOF
 	report progress.Func
 }
 
@@ -141,11 +149,29 @@ func (x *exporting) Read(p []byte) (int, error) {
 	}
 	n, err := x.r.Read(p)
 	x.ev.Done += int64(n)
+	x.hash.Write(p[:n])
+	if errors.Is(err, io.EOF) {
+		err = x.verify()
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		x.err = err
+	}
 	if x.ev.Done-x.told >= progressStep {
 		x.told, x.ev.Kind = x.ev.Done, progress.Advanced
 		x.report.Report(x.ev)
 	}
 	return n, err
+}
+
+// verify returns io.EOF if what was read is the layer.
+func (x *exporting) verify() error {
+	if x.ev.Done != x.layer.Size {
+		return &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("%s of %s bytes are there", comma(x.ev.Done), comma(x.layer.Size))}
+	}
+	if got := digest.NewDigest(x.layer.DiffID.Algorithm(), x.hash); got != x.layer.DiffID {
+		return &failure{class: class{ErrCorrupt, false}, text: fmt.Sprintf("the bytes have the digest %s", got)}
+	}
+	return io.EOF
 }
 
 // exported is what the library wants to know when an image is complete.

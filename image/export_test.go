@@ -82,6 +82,8 @@ func TestExport(t *testing.T) {
 // TestExportRefuses: a layer with wrong bytes makes no image.
 func TestExportRefuses(t *testing.T) {
 	t.Parallel()
+	whole, _ := export(t)
+	size := whole.Layers[1].Size
 	broken := errors.New("the disk is broken")
 	for _, c := range []struct {
 		open func() (io.ReadCloser, error)
@@ -92,6 +94,9 @@ func TestExportRefuses(t *testing.T) {
 		{func() (io.ReadCloser, error) {
 			return io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{broken})), nil
 		}, broken},
+		{func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(make([]byte, size))), nil
+		}, image.ErrCorrupt},
 	} {
 		e, _ := export(t)
 		e.Layers[1].Open = c.open

@@ -19,6 +19,7 @@ import (
 type access struct {
 	write bool // or only look
 	quiet bool // show no progress, only warnings
+	local bool // take bound images from podman's storage, not from registries
 	wire  *wire
 }
 
@@ -57,7 +58,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 	}
 	images := image.Options{Root: e.root, UserAgent: userAgent(), Progress: report}
 	s, err := open(ctx, deploy.System{
-		Bound: image.Store{Mount: h.MountRoot, Dir: deploy.BoundDir, Options: images},
+		Bound: image.Store{Mount: h.MountRoot, Dir: deploy.BoundDir, Options: images, Local: a.local},
 		Root:  h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
 		Loader: loader,
 		Image:  images,

@@ -7,10 +7,11 @@ func (e *env) imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "image",
 		Usage: "look at images, and exchange them with other container tools",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			e.imageListCommand(),
 			e.imageValidateCommand(),
 			e.imageCopyCommand(),
-		},
+			e.imagePullDefaultCommand(),
+		}, e.imageReplacedCommands()...),
 	}
 }

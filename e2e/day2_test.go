@@ -57,6 +57,7 @@ func TestDayTwo(t *testing.T) {
 		"Soft reboot was required but staged deployment is not soft-reboot capable: it has other kernel arguments: with three=3")
 	h.Run("bootc upgrade --download-only")
 	h.Run("echo later >/etc/edited")
+	h.t.Logf("uptime %s", h.Run("cat /proc/uptime; systemctl list-units --failed --no-legend; systemctl list-jobs --no-legend"))
 	h.Reboot("systemctl reboot")
 	if h.Run(boot) == kernel {
 		t.Error("the reboot was a soft one")
@@ -65,15 +66,18 @@ func TestDayTwo(t *testing.T) {
 	h.wants("cat /usr/share/os-version /etc/edited", "2", "later")
 
 	h.Run("bootc upgrade --quiet --download-only && bootc upgrade --from-downloaded")
+	h.Run("bootc loader-entries set-options-for-source --source tuned --options tuned=1")
+	h.wants("cat /run/reboot-required", "bootc: Reboot required for image: "+v3.Digest(t).String())
 	h.Reboot("systemctl reboot")
-	h.wants("cat /usr/share/os-version; grep -c three=3 /proc/cmdline", "3", "1")
+	h.wants("cat /usr/share/os-version; tr ' ' '\\n' </proc/cmdline | grep -e ^three= -e ^tuned=", "3", "three=3", "tuned=1")
+	h.wants("test -e /run/reboot-required || echo none", "none")
 	now := h.status()
 	if len(now.OtherDeployments) != 1 || now.OtherDeployments[0].Composefs.Verity != v1 || !now.OtherDeployments[0].Pinned {
 		t.Errorf("others: %+v, want the pinned %s", now.OtherDeployments, v1)
 	}
 	// Auto takes the way that there is.
 	h.Reboot("bootc rollback --soft-reboot=auto --apply")
-	h.wants("cat /usr/share/os-version; grep -c three=3 /proc/cmdline || :", "2", "0")
+	h.wants("cat /usr/share/os-version; grep -c -e three=3 -e tuned=1 /proc/cmdline || :", "2", "0")
 	checkClean(t, h)
 	h.PowerOff()
 }

@@ -94,6 +94,8 @@ func (e *env) app() *cli.App {
 			e.imageCommand(),
 			e.deleteDeploymentCommand(),
 			e.finalizeStagedCommand(),
+			e.stateCommand(),
+			e.execInHostCommand(),
 			e.internalsCommand(),
 		},
 		// Errors are printed and mapped to a status in one place, exit.

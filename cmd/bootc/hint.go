@@ -47,6 +47,7 @@ var hints = []struct {
 	{deploy.ErrNoRoom, roomHint},
 	{deploy.ErrBooted, "boot another one first: 'bootc rollback --apply'"},
 	{deploy.ErrNotFound, "'bootc status --json' has the id of each deployment, as verity"},
+	{errNoOstree, "'bootc delete-deployment' removes a deployment, 'bootc internals composefs-gc' what belongs to none"},
 	{deploy.ErrLocked, "'bootc upgrade --from-downloaded' lets it through"},
 	{deploy.ErrNotStaged, "'bootc upgrade --download-only' stages an update"},
 	{repo.ErrNotRepository, "make a repository with 'bootc internals cfs init'"},

@@ -19,6 +19,8 @@ func (e *env) internalsCommand() *cli.Command {
 			e.sysusersSyncCommand(),
 			e.relabelOverlaysCommand(),
 			e.prepSoftRebootCommand(),
+			e.cleanupCommand(),
+			e.rebootCommand(),
 			e.generateDocsCommand(),
 		},
 	}

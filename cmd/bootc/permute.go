@@ -31,6 +31,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 			return out, nil
 		}
 		out = append(out, sub.Name)
+		if sub.SkipFlagParsing { // what follows is another program's
+			return append(out, rest...), nil
+		}
 		p = &permuter{name: p.name + " " + sub.Name, flags: sub.Flags, commands: sub.Subcommands}
 		args = rest
 	}

@@ -187,14 +187,20 @@ func TestOldKernel(t *testing.T) {
 // id, by objcopy.
 func (m *machine) uki(version string, id verity.Digest) osVersion {
 	m.t.Helper()
+	return m.ukiOf(version, "kernel "+version, "rw", id)
+}
+
+// ukiOf is uki with that kernel and those arguments.
+func (m *machine) ukiOf(version, kernel, line string, id verity.Digest) osVersion {
+	m.t.Helper()
 	dir := m.t.TempDir()
 	out := filepath.Join(dir, "uki")
 	args := []string{"/usr/lib/systemd/boot/efi/linuxx64.efi.stub", out}
 	for i, s := range [][2]string{
-		{".linux", "kernel " + version},
+		{".linux", kernel},
 		{".initrd", "initramfs"},
 		{".uname", "1.0"},
-		{".cmdline", "rw composefs=?" + id.String()},
+		{".cmdline", line + " composefs=?" + id.String()},
 	} {
 		file := filepath.Join(dir, s[0])
 		m.must(os.WriteFile(file, []byte(s[1]), 0o644))

@@ -197,3 +197,31 @@ func TestLocalPolicy(t *testing.T) {
 	m.must(os.Remove(filepath.Join(m.etcPath("selinux/targeted/policy/policy.33"))))
 	m.wantCapable(id, "another SELinux policy")
 }
+
+// TestUnifiedKernels: their arguments count, which are in no entry; and are nobody's to set.
+func TestUnifiedKernels(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	stage := func(version, kernel, line string) verity.Digest {
+		id := m.bootID(m.ukiOf(version, kernel, line, verity.Sum(verity.SHA512, nil)))
+		m.push(m.ukiOf(version, kernel, line, id))
+		return m.mustUpgrade().ID
+	}
+	m.wantCapable(stage("2", "kernel", "rw"), "another kernel or initramfs")
+	m.reboot()
+	if _, err := m.setOptions("tuned", "x"); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("error %v, want %v", err, ErrUnsupported)
+	}
+	m.wantCapable(stage("3", "kernel", "rw quiet"), "it has other kernel arguments: with quiet")
+	m.wantCapable(stage("4", "another", "rw"), "another kernel or initramfs")
+	id := stage("5", "kernel", "rw")
+	m.wantCapable(id, "")
+	m.must(m.with(func(s *Sysroot) error {
+		s.sys.SoftReboot = true
+		root, err := s.PrepareSoftReboot(t.Context(), id)
+		if want := (kargs.Root{ID: id, Optional: true}); root != want {
+			t.Errorf("root %+v, want %+v", root, want)
+		}
+		return err
+	}))
+}

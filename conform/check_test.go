@@ -144,6 +144,36 @@ func TestManyManifests(t *testing.T) {
 	wantCodes(t, r, "limit-manifests")
 }
 
+// TestLargeDocuments: within the size of a document there is room for more than is read.
+func TestLargeDocuments(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"values": `{"a":[0` + strings.Repeat(",0", maxValues) + `]}`,
+		"depth":  `{"a":` + strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1) + `}`,
+	} {
+		s := source{blobs: map[digest.Digest]string{}}
+		r, err := Check(t.Context(), s, s.put(data), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff([]Code{"limit-document"}, codes(r)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	deep := strings.Repeat(`{"`+strings.Repeat("k", 300)+`":`, maxDepth-2) + `{"a":1,"a":2}` + strings.Repeat("}", maxDepth-2)
+	s := source{blobs: map[digest.Digest]string{}}
+	r, err := Check(t.Context(), s, s.put(deep), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		if f.Code == "json-duplicate" && len(f.Path) < 2*maxPath {
+			return
+		}
+	}
+	t.Errorf("no duplicate in %+v", r.Findings)
+}
+
 func TestPlatformTwice(t *testing.T) {
 	t.Parallel()
 	s := source{blobs: map[digest.Digest]string{}}

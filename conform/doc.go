@@ -8,6 +8,7 @@
 //
 // It knows no registries: the bytes come from a [Source], or from the directory of a
 // layout. Nothing of what they claim is trusted. Memory does not depend on it: of a
-// document at most 4 MiB are read, of a layer a hash of each name is kept, for at most
-// 1,048,576 entries, and of each kind of finding in a document ten are kept.
+// document at most 4 MiB and 262,144 values are read, of a layer a hash of each name is
+// kept, for at most 1,048,576 entries, and of each kind of finding in a document ten are
+// kept.
 package conform

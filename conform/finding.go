@@ -93,7 +93,13 @@ type place struct {
 	path             string
 }
 
+// maxPath bounds what paths take in a document that is all nesting.
+const maxPath = 1000
+
 func (p place) key(name string) place {
+	if len(p.path) > maxPath {
+		return p
+	}
 	if p.path != "" {
 		p.path += "."
 	}
@@ -102,6 +108,9 @@ func (p place) key(name string) place {
 }
 
 func (p place) index(i int) place {
+	if len(p.path) > maxPath {
+		return p
+	}
 	p.path += fmt.Sprintf("[%d]", i)
 	return p
 }

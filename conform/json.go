@@ -10,8 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep a document may be nested.
-const maxDepth = 100
+// What a document may have, whatever its size: a value takes a hundred bytes of memory.
+const (
+	maxDepth  = 100
+	maxValues = 1 << 18
+)
+
+var errLimit = errors.New("more than bootc reads")
 
 // node is a JSON value. Unlike encoding/json's structs it keeps what is written twice,
 // and knows upper from lower case in names.
@@ -65,14 +70,23 @@ func parseJSON(data []byte) (*node, error) {
 	if err := json.Unmarshal(data, &raw); err != nil { // stricter than Token
 		return nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
+	d := &decoder{Decoder: json.NewDecoder(bytes.NewReader(raw))}
 	d.UseNumber()
 	return parseValue(d, 0)
 }
 
-func parseValue(d *json.Decoder, depth int) (*node, error) {
+// decoder counts the values that it reads.
+type decoder struct {
+	*json.Decoder
+	values int
+}
+
+func parseValue(d *decoder, depth int) (*node, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
+		return nil, fmt.Errorf("%w: nested deeper than %d", errLimit, maxDepth)
+	}
+	if d.values++; d.values > maxValues {
+		return nil, fmt.Errorf("%w: more than %d values", errLimit, maxValues)
 	}
 	t, err := d.Token()
 	if err != nil {
@@ -95,7 +109,7 @@ func parseValue(d *json.Decoder, depth int) (*node, error) {
 	}
 }
 
-func parseObject(d *json.Decoder, depth int) (*node, error) {
+func parseObject(d *decoder, depth int) (*node, error) {
 	n := &node{kind: object}
 	for d.More() {
 		t, err := d.Token()
@@ -116,7 +130,7 @@ func parseObject(d *json.Decoder, depth int) (*node, error) {
 	return n, err
 }
 
-func parseArray(d *json.Decoder, depth int) (*node, error) {
+func parseArray(d *decoder, depth int) (*node, error) {
 	n := &node{kind: array}
 	for d.More() {
 		v, err := parseValue(d, depth+1)
@@ -137,6 +151,10 @@ func (c *checker) document(data []byte, p place, code Code) *node {
 		return nil
 	}
 	n, err := parseJSON(data)
+	if errors.Is(err, errLimit) {
+		c.add("limit-document", p, "%v", err)
+		return nil
+	}
 	if err != nil {
 		c.add(code, p, "no JSON document: %v", err)
 		return nil

@@ -61,17 +61,23 @@ func etcOf(r *repo.Repo, root *tree.Node) (*tree.Node, error) {
 // osOf looks at a pulled image as an operating system. The layers are read, for a
 // boot image has nothing in /boot, where unified kernels are.
 func (s *Sysroot) osOf(ctx context.Context, r *repo.Repo, manifest digest.Digest) (*osimage.Image, fs.FS, error) {
+	os, _, fsys, err := s.osTreeOf(ctx, r, manifest)
+	return os, fsys, err
+}
+
+// osTreeOf is osOf with the tree behind the file system.
+func (s *Sysroot) osTreeOf(ctx context.Context, r *repo.Repo, manifest digest.Digest) (*osimage.Image, *tree.Node, fs.FS, error) {
 	img, err := oci.Open(r, manifest)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	root, err := pull.Tree(ctx, r, img, false, layers.AllowlistOnly)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	fsys := treefs.New(root, r.OpenObject)
 	os, err := osimage.Inspect(fsys, s.sys.Arch)
-	return os, fsys, err
+	return os, root, fsys, err
 }
 
 // pullImage fetches what is missing of the image, and tags it.

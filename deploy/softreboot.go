@@ -18,6 +18,8 @@ import (
 	"github.com/bootc-go/bootc/kargs"
 )
 
+var errNoTarget = fmt.Errorf("%w: systemd has no soft-reboot.target", ErrNoSoftReboot)
+
 // Next is what boots next: what is staged, unless it is locked, else the first of the
 // live menu.
 func (s *Sysroot) Next() (verity.Digest, error) {
@@ -69,21 +71,27 @@ func (m menus) find(id verity.Digest) (e bootloader.Entry, isStaged bool, err er
 
 func (s *Sysroot) softRebootable(m menus, e bootloader.Entry, isStaged bool) error {
 	if !s.sys.SoftReboot {
-		return fmt.Errorf("%w: systemd has no soft-reboot.target", ErrNoSoftReboot)
+		return errNoTarget
 	}
+	will, _ := s.origin(e.ID) // what is not known differs
+	return s.sameRun(m, e, will, func() (string, error) { return s.policyOf(e.ID, isStaged) })
+}
+
+// sameRun compares what stays in memory with what the entry e of a deployment would
+// start, whose origin is will and whose SELinux policy has the digest that policy tells.
+func (s *Sysroot) sameRun(m menus, e bootloader.Entry, will origin, policy func() (string, error)) error {
 	booted, err := s.bootedEntry(m)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoSoftReboot, err)
 	}
-	was, _ := s.origin(booted.ID) // what is not known differs
-	will, _ := s.origin(e.ID)
+	was, _ := s.origin(booted.ID)
 	if was.bootDigest == "" || was.bootDigest != will.bootDigest {
 		return fmt.Errorf("%w: it has another kernel or initramfs", ErrNoSoftReboot)
 	}
 	if err := sameArguments(cmdlineOf(booted, was), cmdlineOf(e, will)); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoSoftReboot, err)
 	}
-	same, err := s.samePolicy(e.ID, isStaged)
+	same, err := s.samePolicy(policy)
 	if err != nil {
 		return fmt.Errorf("%w: SELinux policy: %w", ErrNoSoftReboot, err)
 	}
@@ -125,9 +133,9 @@ func sameArguments(was, will kargs.Line) error {
 	return fmt.Errorf("it has other kernel arguments: %s", strings.Join(diff, ", "))
 }
 
-// samePolicy compares the SELinux policy of a deployment's /etc with the one that the
-// kernel got from the live /etc.
-func (s *Sysroot) samePolicy(id verity.Digest, isStaged bool) (bool, error) {
+// samePolicy compares an SELinux policy with the one that the kernel got from the live
+// /etc.
+func (s *Sysroot) samePolicy(policy func() (string, error)) (bool, error) {
 	if s.sys.Etc == nil || s.states == nil {
 		return false, ErrNotBooted
 	}
@@ -136,30 +144,35 @@ func (s *Sysroot) samePolicy(id verity.Digest, isStaged bool) (bool, error) {
 		return false, err
 	}
 	defer live.Close()
-	was, err := policyDigest(live)
+	was, err := policyDigest(live.FS())
 	if err != nil {
 		return false, err
 	}
+	will, err := policy()
+	return was == will, err
+}
+
+// policyOf is the digest of the policy in the /etc of a deployment.
+func (s *Sysroot) policyOf(id verity.Digest, isStaged bool) (string, error) {
 	name := etcName
 	if isStaged {
 		if ok, err := exists(s.states, etcPath(id, etcStaged)); err != nil {
-			return false, err
+			return "", err
 		} else if ok {
 			name = etcStaged
 		}
 	}
-	next, err := s.states.OpenRoot(etcPath(id, name))
+	etc, err := s.states.OpenRoot(etcPath(id, name))
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	defer next.Close()
-	will, err := policyDigest(next)
-	return was == will, err
+	defer etc.Close()
+	return policyDigest(etc.FS())
 }
 
-// policyDigest is a digest of the binary policy in a directory /etc; "" if it has none.
-func policyDigest(etc *os.Root) (string, error) {
-	config, err := readSmall(etc, "selinux/config", maxOrigin)
+// policyDigest is a digest of the binary policy in an /etc; "" if it has none.
+func policyDigest(etc fs.FS) (string, error) {
+	config, err := readConfig(etc, "selinux/config")
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -172,7 +185,7 @@ func policyDigest(etc *os.Root) (string, error) {
 			kind = strings.TrimSpace(value)
 		}
 	}
-	files, err := fs.Glob(etc.FS(), path.Join("selinux", kind, "policy/policy.*"))
+	files, err := fs.Glob(etc, path.Join("selinux", kind, "policy/policy.*"))
 	if err != nil || len(files) == 0 {
 		return "", err
 	}
@@ -186,8 +199,20 @@ func policyDigest(etc *os.Root) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func copyFile(w io.Writer, root *os.Root, name string) error {
-	f, err := root.Open(name)
+// readConfig reads a small regular file.
+func readConfig(fsys fs.FS, name string) ([]byte, error) {
+	st, err := fs.Stat(fsys, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular() || st.Size() > maxOrigin:
+		return nil, fmt.Errorf("%s: no regular file of at most %d bytes", name, maxOrigin)
+	}
+	return fs.ReadFile(fsys, name)
+}
+
+func copyFile(w io.Writer, fsys fs.FS, name string) error {
+	f, err := fsys.Open(name)
 	if err != nil {
 		return err
 	}

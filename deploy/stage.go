@@ -141,6 +141,7 @@ type staging struct {
 	pulling bool // or done
 	binding bool // likewise, of images that the image is bound to
 	candidate
+	osTree *tree.Node // what os was found in
 	etc    *tree.Node // of the image
 	merge  *etcmerge.Plan
 	next   bootloader.Entry
@@ -226,10 +227,25 @@ func (st *staging) planPull(ctx context.Context) (*pull.Plan, error) {
 }
 
 // prepare finds out all that the steps need, and everything that speaks against
-// them. It changes nothing, but see checkRoom.
-func (st *staging) prepare(ctx context.Context) (err error) {
+// them, and gets the images that this one is bound to. See checkRoom as well.
+func (st *staging) prepare(ctx context.Context) error {
+	err := st.examine(ctx)
+	if err != nil || st.id == st.booted.ID {
+		return err
+	}
+	if err := st.pullBound(ctx); err != nil {
+		return err
+	}
+	st.binding = false
+	return st.checkRoom(ctx)
+}
+
+// examine finds out what the deployment will be, and all that speaks against it but
+// for the room. It changes nothing, so that a forecast does the same. With an error
+// that says why the image cannot be deployed, what is known of it stands in st.
+func (st *staging) examine(ctx context.Context) (err error) {
 	s := st.s
-	if st.os, st.fsys, err = s.osOf(ctx, st.repo, st.u.ManifestDigest); err != nil {
+	if st.os, st.osTree, st.fsys, err = s.osTreeOf(ctx, st.repo, st.u.ManifestDigest); err != nil {
 		return err
 	}
 	st.root = s.rootOf(st.repo, st.id, st.os)
@@ -252,23 +268,14 @@ func (st *staging) prepare(ctx context.Context) (err error) {
 	if st.merge, err = s.planEtc(ctx, st.repo, st.etc); err != nil {
 		return err
 	}
-	if err = st.merge.Err(); err != nil {
-		return err
-	}
 	st.out.Notes = st.merge.Notes
 	options, err := st.options(ctx)
 	if err != nil {
 		return err
 	}
-	if st.next, err = st.entry(options); err != nil {
-		return err
-	}
+	st.next, err = st.entry(options)
 	st.next = st.withSources(st.next)
-	if err := st.pullBound(ctx); err != nil {
-		return err
-	}
-	st.binding = false
-	return st.checkRoom(ctx)
+	return errors.Join(st.merge.Err(), err)
 }
 
 // options are the kernel arguments of the booted deployment, with those of its image

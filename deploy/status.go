@@ -94,6 +94,9 @@ func (s *Sysroot) bootEntry(e bootloader.Entry) *host.BootEntry {
 			Architecture: o.arch,
 		}
 	}
+	if e.ID == s.sys.Booted.ID {
+		out.CachedUpdate = s.remembered(o)
+	}
 	return out
 }
 

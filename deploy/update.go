@@ -87,17 +87,26 @@ func (s *Sysroot) look(ctx context.Context, r *repo.Repo, t Target) (*Update, er
 // readConfig takes the version and the time from the image's config. The label
 // "version" is what images had before there were agreed names.
 func (u *Update) readConfig() error {
-	var config v1.Image
-	if err := json.Unmarshal(u.img.Config, &config); err != nil {
+	config, err := parseConfig(u.img.Config)
+	if err != nil {
 		return fmt.Errorf("cannot read the configuration of %s: %w", u.Target.name(), err)
 	}
-	u.labels = config.Config.Labels
-	u.Version = cmp.Or(u.labels[v1.AnnotationVersion], u.labels["version"])
+	u.labels, u.Version = config.Config.Labels, versionOf(config)
 	u.Timestamp = config.Created
 	if at, err := time.Parse(time.RFC3339, u.labels[v1.AnnotationCreated]); err == nil {
 		u.Timestamp = &at
 	}
 	return nil
+}
+
+func parseConfig(text []byte) (config v1.Image, err error) {
+	err = json.Unmarshal(text, &config)
+	return config, err
+}
+
+func versionOf(config v1.Image) string {
+	labels := config.Config.Labels
+	return cmp.Or(labels[v1.AnnotationVersion], labels["version"])
 }
 
 // Close frees the connections behind the update.

@@ -79,6 +79,15 @@ func (p *Plan) Err() error {
 	return fmt.Errorf("%w:\n%w", ErrConflict, errors.Join(all...))
 }
 
+// Effect is how the result differs from the /etc that there is; nil if there are
+// conflicts. Times do not count.
+func (p *Plan) Effect() (*Diff, error) {
+	if p.Result == nil {
+		return nil, nil
+	}
+	return Compare(p.current, p.Result)
+}
+
 // Cost is how much Apply writes at most: the bytes of contents, and the number
 // of inodes that are made.
 func (p *Plan) Cost() (bytes uint64, inodes int) {

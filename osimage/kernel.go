@@ -51,6 +51,14 @@ func FindKernel(fsys fs.FS) (Kernel, error) {
 	return k, nil
 }
 
+// Files are the names of all files of the kernel.
+func (k Kernel) Files() []string {
+	if k.Type == UKI {
+		return append([]string{k.UKI}, k.Addons...)
+	}
+	return []string{k.Linux, k.Initrd}
+}
+
 func findKernel(fsys fs.FS) (Kernel, error) {
 	k, err := locate(fsys)
 	switch {

@@ -1,0 +1,235 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bootc-go/bootc/composefs/treefs"
+	"github.com/bootc-go/bootc/etcmerge"
+	"github.com/bootc-go/bootc/etcmerge/accounts"
+	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/osimage"
+	"github.com/bootc-go/bootc/pull"
+)
+
+// Forecast is what an update will bring about. docs/reference/forecast.md describes it
+// as the document that it is in JSON.
+type Forecast struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+
+	Change   string           `json:"change"`
+	Image    host.ImageStatus `json:"image"`
+	Download Download         `json:"download"`
+
+	// Exact says that the layers were read. If not, only what stands above and
+	// Disk.Required is known.
+	Exact bool  `json:"exact"`
+	Disk  *Disk `json:"disk"` // nil if nothing would be written
+	Etc   *Etc  `json:"etc"`
+	Diff  *Diff `json:"diff"` // of what runs and what will
+
+	// Refusals say why the update would be refused.
+	Refusals []string `json:"refusals"`
+}
+
+// What Forecast.Change can be.
+const (
+	ForecastUnchanged = "unchanged" // the image runs
+	ForecastUnstage   = "unstage"   // the image runs, and what is staged would be dropped
+	ForecastStaged    = "staged"    // the image is staged
+	ForecastSame      = "same"      // another image with the content of that which runs
+	ForecastAvailable = "available"
+)
+
+// The document that a forecast and a diff are.
+const (
+	DocumentVersion = "bootc-go/v1"
+	ForecastKind    = "UpdateForecast"
+	DiffKind        = "SystemDiff"
+)
+
+// Download is what will be fetched of the image, manifest and config apart.
+type Download struct {
+	Bytes   int64 `json:"bytes"`
+	Layers  int   `json:"layers"`  // of the image
+	Fetched int   `json:"fetched"` // of those, the others are here
+	// Exact is false if the source does not say how large its layers are.
+	Exact bool `json:"exact"`
+}
+
+// Etc is what becomes of the host's /etc.
+type Etc struct {
+	// Effect is how the merged /etc differs from that of now; nil if there are
+	// conflicts.
+	Effect *etcmerge.Diff `json:"effect"`
+	// Local is what was changed on the host, which is kept, but for conflicts.
+	Local *etcmerge.Diff  `json:"local"`
+	Notes []accounts.Note `json:"notes"`
+}
+
+// ForecastOptions say how far Forecast goes.
+type ForecastOptions struct {
+	// Scratch is an empty directory, which the caller removes: for what of the image
+	// is not here. Without it a forecast says what follows from the manifest.
+	Scratch string
+	// Fetch lets layers be fetched, and makes it an error if the forecast cannot be
+	// exact. Without it a forecast is exact if all layers are here.
+	Fetch bool
+}
+
+// Forecast does what Stage would do with an update, beside the host's repository and
+// without any of the steps that count, and tells what came of it. Nothing of the host
+// changes.
+func (s *Sysroot) Forecast(ctx context.Context, u *Update, o ForecastOptions) (*Forecast, error) {
+	f, err := s.forecast(ctx, u, o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot foresee what %s would bring: %w", u.Target.name(), err)
+	}
+	return f, nil
+}
+
+func (s *Sysroot) forecast(ctx context.Context, u *Update, o ForecastOptions) (*Forecast, error) {
+	f := &Forecast{
+		APIVersion: DocumentVersion, Kind: ForecastKind,
+		Change: changeName(u.Change), Image: u.imageStatus(), Download: u.download(), Refusals: []string{},
+	}
+	if u.Change == Unchanged || u.Change == Unstage {
+		f.Exact = true
+		return f, nil
+	}
+	if o.Scratch == "" || f.Download.Fetched > 0 && !o.Fetch {
+		return f, s.estimate(ctx, u, f)
+	}
+	exact := *f
+	err := s.tryOut(ctx, o.Scratch, u, &exact)
+	if err == nil || o.Fetch || ctx.Err() != nil {
+		return &exact, err
+	}
+	s.warn("cannot say exactly what the update brings: %v", err)
+	return f, s.estimate(ctx, u, f)
+}
+
+func changeName(c Change) string {
+	switch c {
+	case AlreadyStaged:
+		return ForecastStaged
+	case Unstage:
+		return ForecastUnstage
+	case Available:
+		return ForecastAvailable
+	case Unchanged:
+	}
+	return ForecastUnchanged
+}
+
+func (u *Update) imageStatus() host.ImageStatus {
+	return host.ImageStatus{
+		Image: u.Target.reference(), Version: optional(u.Version), Timestamp: u.Timestamp,
+		ImageDigest: u.ManifestDigest.String(), Architecture: u.Architecture,
+	}
+}
+
+func (u *Update) download() Download {
+	fetch, bytes := u.Plan.Fetch()
+	d := Download{Bytes: bytes, Layers: len(u.Plan.Layers), Fetched: len(fetch), Exact: true}
+	for _, i := range fetch {
+		d.Exact = d.Exact && u.Plan.Layers[i].Size >= 0
+	}
+	return d
+}
+
+// estimate fills in what is known without the layers.
+func (s *Sysroot) estimate(ctx context.Context, u *Update, f *Forecast) error {
+	r, err := s.repository(ctx)
+	if err != nil {
+		return err
+	}
+	need, err := s.pullRoom(r, u.Plan)
+	if err != nil {
+		return err
+	}
+	_, available, err := s.blocks(r)
+	f.Disk = &Disk{Required: need.bytes, Available: available}
+	return err
+}
+
+// tryOut goes the way of Stage as far as it changes nothing.
+func (s *Sysroot) tryOut(ctx context.Context, scratch string, u *Update, f *Forecast) error {
+	r, err := s.scratch(ctx, scratch)
+	if err != nil {
+		return err
+	}
+	defer r.Close() //nolint:errcheck // nothing of it is kept
+	st := &staging{s: s, u: u, repo: r, out: &Staged{Change: u.Change}}
+	if st.menus, err = s.menus(); err != nil {
+		return err
+	}
+	if st.booted, err = s.bootedEntry(st.menus); err != nil {
+		return err
+	}
+	plan, err := pull.NewPlan(ctx, r, u.img)
+	if err != nil {
+		return err
+	}
+	res, err := s.pullImage(ctx, r, plan, 0)
+	if err != nil {
+		return err
+	}
+	st.id, f.Exact = res.BootImage, true
+	if err := st.examine(ctx); refuses(err) {
+		f.Refusals = append(f.Refusals, err.Error())
+	} else if err != nil {
+		return err
+	}
+	if st.id == st.booted.ID {
+		f.Change = ForecastSame
+	}
+	return st.tell(ctx, f)
+}
+
+// refuses says whether err is about the image, not about looking at it.
+func refuses(err error) bool {
+	return errors.Is(err, etcmerge.ErrConflict) || errors.Is(err, osimage.ErrNotBootable) || errors.Is(err, ErrUKI)
+}
+
+// tell fills in what came of it.
+func (st *staging) tell(ctx context.Context, f *Forecast) (err error) {
+	if f.Disk, err = st.disk(); err != nil {
+		return err
+	}
+	if m := st.merge; m != nil {
+		f.Etc = &Etc{Local: &m.Local, Notes: append([]accounts.Note{}, m.Notes...)}
+		if f.Etc.Effect, err = m.Effect(); err != nil {
+			return err
+		}
+	}
+	now, err := st.s.deployedSide(ctx, st.repo, st.booted, "booted")
+	if err != nil {
+		return err
+	}
+	next, err := st.side()
+	if err != nil {
+		return err
+	}
+	f.Diff = compareSides(now, next)
+	f.Diff.SoftReboot = softReboot(st.softRebootable())
+	return nil
+}
+
+// softRebootable is what SoftRebootable will say of the deployment that is to be.
+func (st *staging) softRebootable() error {
+	switch {
+	case st.id == st.booted.ID:
+		return nil
+	case !st.s.sys.SoftReboot:
+		return errNoTarget
+	}
+	return st.s.sameRun(st.menus, st.next, st.origin, func() (string, error) {
+		if st.etc == nil {
+			return "", nil
+		}
+		return policyDigest(treefs.New(st.etc, st.repo.OpenObject))
+	})
+}

@@ -11,7 +11,7 @@ packages=(
 	ca-certificates gcc git libc6-dev make
 	# oracles of the tests
 	acl attr buildah erofs-utils e2fsprogs fdisk fsverity jq ostree podman
-	rpm selinux-utils skopeo sqlite3 umoci
+	python3-jsonschema rpm selinux-utils skopeo sqlite3 umoci
 	# base image of the tests, sid's tools
 	debian-archive-keyring gpg mmdebstrap pigz zstd
 	# disks and boot loaders, for bootc install and for the oracles

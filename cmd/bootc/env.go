@@ -91,6 +91,7 @@ func (e *env) app() *cli.App {
 			e.usrOverlayCommand(),
 			e.loaderEntriesCommand(),
 			e.configDiffCommand(),
+			e.diffCommand(),
 			e.imageCommand(),
 			e.deleteDeploymentCommand(),
 			e.finalizeStagedCommand(),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -38,7 +39,9 @@ func TestScripts(t *testing.T) {
 			if tools := os.Getenv("BOOTC_TOOLS"); tools != "" {
 				ts.Setenv("PATH", ts.Getenv("PATH")+string(os.PathListSeparator)+tools+"/bin")
 			}
-			return nil
+			docs, err := filepath.Abs("../../docs")
+			ts.Setenv("DOCS", docs)
+			return err
 		},
 	})
 }

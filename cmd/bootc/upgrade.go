@@ -19,7 +19,9 @@ func (e *env) upgradeCommand() *cli.Command {
 			"Nothing changes for the system that runs, and 'bootc rollback' leads back to it.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
-			&cli.BoolFlag{Name: "check", Usage: "only tell whether there is a newer version, and what it would cost"},
+			&cli.BoolFlag{Name: "check", Usage: "only tell whether there is a newer version, and what it would bring and cost"},
+			&cli.BoolFlag{Name: "full", Usage: "with --check, read the layers that are not here, keep nothing of them, and tell all that would change"},
+			&cli.BoolFlag{Name: "json", Usage: "with --check, print the answer as JSON"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
 			softRebootFlag(),
 			&cli.BoolFlag{Name: "download-only", Usage: "stage it, but let a reboot not apply it"},
@@ -46,6 +48,11 @@ func (e *env) upgrade(c *cli.Context) error {
 	}
 	if err := checkSoftReboot(c); err != nil {
 		return err
+	}
+	for _, flag := range []string{"full", "json"} {
+		if c.Bool(flag) && !c.Bool("check") {
+			return usageError(c, "--%s goes with --check", flag)
+		}
 	}
 	switch {
 	case c.Bool("check"):
@@ -222,24 +229,39 @@ func refText(ref image.Reference) string {
 // upgradeCheck tells what upgrade would do. It opens the host for reading only.
 func (e *env) upgradeCheck(c *cli.Context) error {
 	var u *deploy.Update
-	err := e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s opened) error {
-		t, err := upgradeTarget(c, s)
-		if err == nil {
-			u, err = s.Check(c.Context, t)
-		}
-		if err != nil {
+	var f *deploy.Forecast
+	err := e.withScratch(c.Bool("full"), func(dir string) error {
+		return e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s opened) (err error) {
+			u, f, err = e.foresee(c, s, deploy.ForecastOptions{Scratch: dir, Fetch: c.Bool("full")})
 			return err
-		}
-		return u.Close()
+		})
 	})
 	if err != nil {
 		return err
 	}
-	e.printCheck(u)
+	if c.Bool("json") {
+		return e.printJSON(f)
+	}
+	e.printCheck(u, f)
 	return nil
 }
 
-func (e *env) printCheck(u *deploy.Update) {
+func (e *env) foresee(c *cli.Context, s opened, o deploy.ForecastOptions) (*deploy.Update, *deploy.Forecast, error) {
+	t, err := upgradeTarget(c, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := s.Check(c.Context, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer u.Close() //nolint:errcheck // nothing more is read
+	s.Remember(u)
+	f, err := s.Forecast(c.Context, u, o)
+	return u, f, err
+}
+
+func (e *env) printCheck(u *deploy.Update, f *deploy.Forecast) {
 	if u.Change == deploy.Unchanged || u.Change == deploy.Unstage {
 		fmt.Fprintf(e.stdout, "No changes in: %s\n", refText(u.Target.Ref))
 		if u.Change == deploy.Unstage {
@@ -249,10 +271,10 @@ func (e *env) printCheck(u *deploy.Update) {
 	}
 	fmt.Fprintf(e.stdout, "Update available for: %s\n", refText(u.Target.Ref))
 	printVersion(e, u)
-	fetch, size := u.Plan.Fetch()
-	fmt.Fprintf(e.stdout, "  Layers: %d, of which %d are here\n", len(u.Plan.Layers), len(u.Plan.Layers)-len(fetch))
-	fmt.Fprintf(e.stdout, "  Download: %s\n", bytesText(size))
+	fmt.Fprintf(e.stdout, "  Layers: %d, of which %d are here\n", f.Download.Layers, f.Download.Layers-f.Download.Fetched)
+	fmt.Fprintf(e.stdout, "  Download: %s\n", bytesText(f.Download.Bytes))
 	if u.Change == deploy.AlreadyStaged {
 		fmt.Fprintln(e.stdout, "  Staged: yes")
 	}
+	writeForecast(e.stdout, f)
 }

@@ -38,7 +38,14 @@ func (v *validation) fetched(ctx context.Context, layout string, o conform.Optio
 	}); err != nil {
 		return nil, err
 	}
-	return conform.Check(ctx, s, top, o)
+	found, err := conform.Check(ctx, s, top, o)
+	if err == nil && raw.Unpacked {
+		found.Findings = append(found.Findings, conform.Finding{
+			Code: "source-unpacked", Severity: conform.Info, Section: "bootc: docs/reference/image-validate.md", Document: "reference",
+			Text: "layers are not there as they were pulled: their compression, media types and digests were not checked",
+		})
+	}
+	return found, err
 }
 
 // spool is an image that is copied to a directory while it is read.

@@ -70,8 +70,8 @@ func TestValidateTransports(t *testing.T) {
 		{"oci", "oci:" + dir + "/copy:1", 0, []string{"index-media-type-missing", "index-platform-missing"}},
 		{"oci-archive", "oci-archive:" + dir + "/a.oci:1", 0, []string{"index-media-type-missing", "index-platform-missing"}},
 		{"dir", "dir:" + dir + "/d", 0, nil},
-		{"docker-archive", "docker-archive:" + dir + "/a.tar:quay.example/acme/os:1", 1, []string{"manifest-media-type"}},
-		{"containers-storage", "containers-storage:[vfs@" + dir + "/root+" + dir + "/run]quay.example/acme/os:1", 0, nil},
+		{"docker-archive", "docker-archive:" + dir + "/a.tar:quay.example/acme/os:1", 1, []string{"manifest-media-type", "source-unpacked"}},
+		{"containers-storage", "containers-storage:[vfs@" + dir + "/root+" + dir + "/run]quay.example/acme/os:1", 0, []string{"source-unpacked"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,15 +1,18 @@
 package repo
 
 import (
+	"bytes"
 	"crypto/sha512"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/composefs/verity"
 )
@@ -28,10 +31,15 @@ func (r *Repo) Missing(ds []verity.Digest) ([]verity.Digest, error) {
 		return nil, fmt.Errorf("cannot look for objects: %w", err)
 	}
 	there := make([]bool, len(ds))
+	listers := sync.Pool{New: func() any { return new(lister) }}
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, bucket := range buckets {
-		g.Go(func() error { return r.findBucket(ds, bucket, there) })
+		g.Go(func() error {
+			l := listers.Get().(*lister) //nolint:forcetypeassert // nothing else is put there
+			defer listers.Put(l)
+			return r.findBucket(l, ds, bucket, there)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, fmt.Errorf("cannot look for objects: %w", err)
@@ -54,7 +62,7 @@ func (r *Repo) byFirstByte(ds []verity.Digest) (buckets [256][]int, err error) {
 }
 
 // findBucket sets there for the digests of one directory.
-func (r *Repo) findBucket(ds []verity.Digest, bucket []int, there []bool) error {
+func (r *Repo) findBucket(l *lister, ds []verity.Digest, bucket []int, there []bool) error {
 	if len(bucket) < listFrom {
 		for _, i := range bucket {
 			ok, err := r.statObject(ds[i])
@@ -65,45 +73,98 @@ func (r *Repo) findBucket(ds []verity.Digest, bucket []int, there []bool) error 
 		}
 		return nil
 	}
-	names, err := r.objectNames(ds[bucket[0]].String()[:2])
+	w := newWanted(ds, bucket, there)
+	sub := objectsName + "/" + ds[bucket[0]].String()[:2]
+	for at := r; at != nil; at = at.base {
+		if err := at.eachName(l, sub, w.found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wanted are the digests that are looked for in one directory. It finds them by
+// their first bytes behind the one that the directory is named after.
+type wanted struct {
+	ds     []verity.Digest
+	bucket []int          // indexes of ds
+	first  map[uint64]int // the last place in bucket of a digest that begins like that, from 1
+	before []int          // by place in bucket: the one before it that begins so too, from 1
+	there  []bool         // by index of ds
+}
+
+func newWanted(ds []verity.Digest, bucket []int, there []bool) *wanted {
+	w := &wanted{ds: ds, bucket: bucket, first: make(map[uint64]int, len(bucket)), before: make([]int, len(bucket)), there: there}
 	var raw [sha512.Size]byte
-	var name [2 * sha512.Size]byte
-	for _, i := range bucket {
-		n := hex.Encode(name[:], ds[i].AppendTo(raw[:0]))
-		_, there[i] = names[string(name[2:n])]
+	for k, i := range bucket {
+		begin := binary.BigEndian.Uint64(ds[i].AppendTo(raw[:0])[1:])
+		w.before[k] = w.first[begin]
+		w.first[begin] = k + 1
 	}
-	return err
+	return w
 }
 
-// objectNames returns the names in one directory of the fan-out.
-func (r *Repo) objectNames(sub string) (map[string]struct{}, error) {
-	dir, err := r.openDir(objectsName+"/"+sub, false)
+// found notes that there is an object with that name.
+func (w *wanted) found(name []byte) {
+	var begin [8]byte
+	if len(name) < 2*len(begin) {
+		return
+	}
+	if _, err := hex.Decode(begin[:], name[:2*len(begin)]); err != nil {
+		return
+	}
+	var raw [sha512.Size]byte
+	var text [2 * sha512.Size]byte
+	for k := w.first[binary.BigEndian.Uint64(begin[:])]; k > 0; k = w.before[k-1] {
+		i := w.bucket[k-1]
+		n := hex.Encode(text[:], w.ds[i].AppendTo(raw[:0]))
+		if bytes.Equal(name, text[2:n]) {
+			w.there[i] = true
+		}
+	}
+}
+
+// lister is memory for directory entries as the kernel gives them.
+type lister struct{ buf [64 << 10]byte }
+
+// eachName calls fn with the names in a directory, "." and ".." among them,
+// which are valid during the call. A directory that is not there has none.
+func (r *Repo) eachName(l *lister, dir string, fn func(name []byte)) error {
+	d, err := r.openDir(dir, false)
 	if errors.Is(err, os.ErrNotExist) {
-		return r.baseNames(sub, map[string]struct{}{})
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	set := make(map[string]struct{}, len(names))
-	for _, name := range names {
-		set[name] = struct{}{}
+	defer d.Close()
+	for {
+		n, err := unix.ReadDirent(int(d.Fd()), l.buf[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return &os.PathError{Op: "read directory", Path: d.Name(), Err: err}
+		}
+		if n == 0 {
+			return nil
+		}
+		eachEntry(l.buf[:n], fn)
 	}
-	if err != nil {
-		return set, err
-	}
-	return r.baseNames(sub, set)
 }
 
-// baseNames adds the names that the base has there.
-func (r *Repo) baseNames(sub string, set map[string]struct{}) (map[string]struct{}, error) {
-	if r.base == nil {
-		return set, nil
+// eachEntry goes through a list of struct linux_dirent64 (getdents64(2)).
+func eachEntry(list []byte, fn func(name []byte)) {
+	const lengthAt, nameAt = 16, 19
+	for len(list) > nameAt {
+		length := int(binary.NativeEndian.Uint16(list[lengthAt:]))
+		if length < nameAt || length > len(list) {
+			return // the kernel does not do that
+		}
+		name, _, _ := bytes.Cut(list[nameAt:length], []byte{0})
+		fn(name)
+		list = list[length:]
 	}
-	more, err := r.base.objectNames(sub)
-	maps.Copy(set, more)
-	return set, err
 }
 
 func absentOnce(ds []verity.Digest, there []bool) []verity.Digest {

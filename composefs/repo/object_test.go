@@ -347,3 +347,36 @@ func TestDiskFull(t *testing.T) {
 		gc(t, r)
 	}
 }
+
+// A splitstream that was verified is not read again, unless somebody wrote to it.
+func TestStreamIsVerifiedOnce(t *testing.T) {
+	r := newRepo(t, verity.SHA512)
+	w := r.NewStream(r.NewImporter(), 1)
+	mustNil(t, w.WriteInline(randomBytes(1, 10_000)))
+	d, err := w.Commit()
+	mustNil(t, err)
+	open := func() error {
+		s, err := r.OpenStreamObject(d)
+		if err == nil {
+			mustNil(t, s.Close())
+		}
+		return err
+	}
+	mustNil(t, open())
+	if _, ok := r.verified.Load(d); !ok {
+		t.Error("the verdict was not kept")
+	}
+	mustNil(t, open())
+	f, err := os.OpenFile(filepath.Join(r.Path(), objectPath(d)), os.O_RDWR, 0)
+	mustNil(t, err)
+	defer f.Close()
+	last := make([]byte, 1)
+	st, err := f.Stat()
+	mustNil(t, err)
+	_, err = f.ReadAt(last, st.Size()-1)
+	mustNil(t, err)
+	last[0] ^= 1
+	_, err = f.WriteAt(last, st.Size()-1)
+	mustNil(t, err)
+	wantError(t, open(), ErrDamaged)
+}

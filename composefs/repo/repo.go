@@ -54,6 +54,7 @@ type Repo struct {
 	upkeep   sync.Mutex // GC and Repair of this Repo, one at a time
 	encoders sync.Pool  // of *zstd.Encoder
 	decoders sync.Pool  // of *zstd.Decoder
+	verified sync.Map   // digests of objects whose content was verified: the file's identity then
 }
 
 // Open opens the repository at path and holds a shared lock on it until Close.

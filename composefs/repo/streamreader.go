@@ -32,9 +32,10 @@ type StreamReader struct {
 }
 
 // OpenStreamObject opens the splitstream with the digest d, after checking
-// that it has that digest. A missing one is ErrNotFound.
+// that it has that digest; what this Repo has checked and nobody changed since is
+// not read again. A missing one is ErrNotFound.
 func (r *Repo) OpenStreamObject(d verity.Digest) (*StreamReader, error) {
-	f, size, err := r.openVerified(d)
+	f, size, err := r.openVerifiedOnce(d)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open splitstream %s: %w", d, err)
 	}

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/bootc-go/bootc/composefs/verity"
@@ -300,4 +301,37 @@ func TestRestagedKeepsItsEtc(t *testing.T) {
 		m.gc()
 		m.gcIsNoOp()
 	}
+}
+
+// TestRollbackAmongThree: with a pinned one in the menu there are three entries, and all
+// of them stay what they are, by name and by content.
+func TestRollbackAmongThree(t *testing.T) {
+	t.Parallel()
+	m := twoDeployments(t)
+	m.must(m.pin(m.id("1"), true))
+	m.push(v("3"))
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 3 | rollback 2 | other 1*")
+	titles := func() map[verity.Digest]string {
+		menu, err := m.loader.Menu()
+		m.must(err)
+		out := map[verity.Digest]string{}
+		for _, e := range menu {
+			out[e.ID] = e.OSID + " " + e.Title + " " + e.Options.String()
+		}
+		return out
+	}
+	before := titles()
+	m.mustRollback(true)
+	m.wantPicture("booted 3 | rollback 2 | other 1* | queued")
+	m.reboot()
+	m.wantPicture("booted 2 | rollback 3 | other 1*")
+	m.mustRollback(true)
+	m.mustRollback(false)
+	m.wantPicture("booted 2 | rollback 3 | other 1*")
+	if after := titles(); len(after) != 3 || !maps.Equal(before, after) {
+		t.Errorf("the menu was %v and is %v", before, after)
+	}
+	m.gcIsNoOp()
 }

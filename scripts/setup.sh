@@ -18,7 +18,7 @@ packages=(
 	btrfs-progs dosfstools grub-common grub-efi-amd64-bin grub-pc-bin mtools
 	qemu-utils systemd-boot xfsprogs
 	# initramfs, unified kernel images and completions, for bootc container and completion
-	cpio fish systemd-ukify zsh
+	cpio fish groff-base zsh
 	# bench and lint
 	shellcheck time
 )

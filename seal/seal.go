@@ -20,13 +20,26 @@ import (
 	"github.com/bootc-go/bootc/layers"
 )
 
+// Options say how a directory becomes a tree.
+type Options struct {
+	// ExactTimes keeps the fractions of seconds in times. Tools that build images leave
+	// them out of the layers that they write, but not out of the directories that they
+	// show while they build.
+	ExactTimes bool
+}
+
 // Tree is the file system of the deployment that the image has of which dir is the root
-// directory. It is what a pull makes of the image's layers, as long as these record all
-// that the directory has; see [Fractions].
-func Tree(ctx context.Context, dir string) (*tree.Node, error) {
+// directory: what a pull makes of its layers.
+func Tree(ctx context.Context, dir string, o Options) (*tree.Node, error) {
 	root, err := scan.Scan(ctx, dir, scan.Options{Algorithm: verity.SHA512, KeepHardlinks: true})
 	if err != nil {
 		return nil, err
+	}
+	if !o.ExactTimes {
+		_ = tree.Walk(root, func(_ string, n *tree.Node) error {
+			n.Mtime.Nsec = 0
+			return nil
+		})
 	}
 	open := Opener(dir, root)
 	if err := layers.TransformForOCI(root, layers.AllowlistOnly); err != nil {
@@ -42,20 +55,6 @@ func Tree(ctx context.Context, dir string) (*tree.Node, error) {
 // ID is the id of the deployment with the file system root.
 func ID(root *tree.Node) (verity.Digest, error) {
 	return erofs.Digest(root, erofs.Options{Algorithm: verity.SHA512, Version: 1})
-}
-
-// Fractions counts the files below root whose times have fractions of seconds. Layers
-// have them only where their builder records them, so an image may get another id than
-// such a directory.
-func Fractions(root *tree.Node) int {
-	seen := map[*tree.Node]bool{}
-	_ = tree.Walk(root, func(_ string, n *tree.Node) error {
-		if n.Mtime.Nsec != 0 {
-			seen[n] = true
-		}
-		return nil
-	})
-	return len(seen)
 }
 
 // Opener opens the files of the tree root, as [scan.Scan] read it from dir, where they

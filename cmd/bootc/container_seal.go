@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 // containerSealCommands make a unified kernel image, step by step.
 func (e *env) containerSealCommands() []*cli.Command {
 	dumpfile := &cli.StringFlag{Name: "write-dumpfile-to", Usage: "write what the id is of, as a composefs dump, to `FILE`"}
+	exactTimes := &cli.BoolFlag{Name: "exact-times", Usage: "heed fractions of seconds, for images whose layers record them"}
 	return []*cli.Command{
 		{
 			Name: "split-kernel-and-rootfs", Usage: "move the kernel and the initramfs out of an image",
@@ -37,7 +37,7 @@ func (e *env) containerSealCommands() []*cli.Command {
 				rootfsFlag(),
 				&cli.StringFlag{Name: "kernel-dir", Usage: "take vmlinuz and initramfs.img from `DIR`, whose name is the kernel's version"},
 				&cli.BoolFlag{Name: "allow-missing-verity", Usage: "let it boot from file systems without fs-verity, too"},
-				dumpfile,
+				dumpfile, exactTimes,
 				&cli.StringSliceFlag{Name: "karg", Usage: "add the kernel argument `KARG`", Hidden: true},
 			},
 			Action: e.containerUkify,
@@ -45,7 +45,7 @@ func (e *env) containerSealCommands() []*cli.Command {
 		{
 			Name: "compute-composefs-digest", Usage: "print the id that the deployment of an image has", ArgsUsage: "[PATH]", Hidden: true,
 			Description: "PATH is the root directory of the image, /target if it is left out.",
-			Flags:       []cli.Flag{dumpfile},
+			Flags:       []cli.Flag{dumpfile, exactTimes},
 			Action:      e.containerDigest,
 		},
 		{
@@ -75,21 +75,18 @@ func (e *env) containerSplit(c *cli.Context) error {
 // errActiveRoot means that a directory changes while it is read.
 var errActiveRoot = errors.New("Cannot operate on active root filesystem; mount separate target instead") //nolint:staticcheck // upstream's words
 
-// computeID is the id of the root directory dir, whose dump goes to the file dump unless
-// that is "".
-func (e *env) computeID(ctx context.Context, dir, dump string) (verity.Digest, error) {
+// computeID is the id of the root directory dir. Its dump goes where --write-dumpfile-to
+// says.
+func computeID(c *cli.Context, dir string) (verity.Digest, error) {
 	if filepath.Clean(dir) == "/" {
 		return verity.Digest{}, errActiveRoot
 	}
-	root, err := seal.Tree(ctx, dir)
+	root, err := seal.Tree(c.Context, dir, seal.Options{ExactTimes: c.Bool("exact-times")})
 	if err != nil {
 		return verity.Digest{}, err
 	}
-	if n := seal.Fractions(root); n > 0 {
-		fmt.Fprintf(e.stderr, "bootc: warning: %d files have times with fractions of seconds, which the layers of an image may lack; then its id is another one. "+
-			"Use the file system of a finished image or stage\n", n)
-	}
 	id, err := seal.ID(root)
+	dump := c.String("write-dumpfile-to")
 	if err != nil || dump == "" {
 		return id, err
 	}
@@ -123,7 +120,7 @@ func (e *env) containerDigest(c *cli.Context) error {
 	if dir == "" {
 		dir = "/target"
 	}
-	id, err := e.computeID(c.Context, dir, c.String("write-dumpfile-to"))
+	id, err := computeID(c, dir)
 	if err != nil {
 		return err
 	}
@@ -152,7 +149,7 @@ func (e *env) containerUkify(c *cli.Context) error {
 	if _, err := u.Args(); err != nil {
 		return err
 	}
-	if u.ID, err = e.computeID(c.Context, u.Root, c.String("write-dumpfile-to")); err != nil {
+	if u.ID, err = computeID(c, u.Root); err != nil {
 		return err
 	}
 	args, err := u.Args()

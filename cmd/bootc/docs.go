@@ -18,7 +18,7 @@ import (
 // tree, so that they cannot say what the program does not do.
 func (e *env) generateDocsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "generate-docs", Usage: "write the command reference and the manual pages below DIR", ArgsUsage: "DIR",
+		Name: "generate-docs", Usage: "write the command reference, the manual pages and the completions below DIR", ArgsUsage: "DIR",
 		Action: func(c *cli.Context) error {
 			args, err := operands(c)
 			if err != nil {
@@ -58,6 +58,9 @@ func verbs(above verb, cmds []*cli.Command) []verb {
 func generateDocs(app *cli.App, dir string) error {
 	all := verbs(verb{name: app.Name, path: app.Name}, app.Commands)
 	files := map[string]string{"reference/cli.md": cliReference(all)}
+	for shell, text := range completions(app) {
+		files["completions/bootc."+shell] = text
+	}
 	for _, v := range all {
 		files["man/"+v.pageName()+".8"] = v.manPage()
 	}
@@ -135,6 +138,12 @@ func cliReference(all []verb) string {
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n\n```\n%s\n```\n", v.name, sentence(v.cmd.Usage), v.synopsis())
 		writeOptions(&b, "Options", visible(v.cmd.Flags))
 		writeOptions(&b, "Options of the commands above it", visible(v.over))
+		if status, ok := exitStatuses()[v.name]; ok {
+			fmt.Fprintf(&b, "\nExit status: %s\n", status)
+		}
+		for _, x := range examples()[v.name] {
+			fmt.Fprintf(&b, "\n%s:\n\n    %s\n", x.what, x.line)
+		}
 	}
 	return b.String()
 }
@@ -172,7 +181,17 @@ func (v verb) manPage() string {
 			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(o.name), roff(o.usage))
 		}
 	}
-	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n", roff(exitStatus))
+	status, ok := exitStatuses()[v.name]
+	if !ok {
+		status = exitStatus
+	}
+	fmt.Fprintf(&b, ".SH EXIT STATUS\n%s\n", roff(status))
+	if len(examples()[v.name]) > 0 {
+		b.WriteString(".SH EXAMPLES\n")
+	}
+	for _, x := range examples()[v.name] {
+		fmt.Fprintf(&b, "%s:\n.PP\n.RS 4\n.EX\n%s\n.EE\n.RE\n.PP\n", roff(x.what), roff(x.line))
+	}
 	return b.String()
 }
 

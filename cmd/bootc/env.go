@@ -97,6 +97,7 @@ func (e *env) app() *cli.App {
 			e.finalizeStagedCommand(),
 			e.stateCommand(),
 			e.execInHostCommand(),
+			e.completionCommand(),
 			e.internalsCommand(),
 		},
 		// Errors are printed and mapped to a status in one place, exit.

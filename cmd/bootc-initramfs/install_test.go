@@ -75,31 +75,51 @@ func install(t *testing.T) string {
 	return to + "/image"
 }
 
+// checkLink makes sure that the link name below root leads to target, if root is /.
+func checkLink(t *testing.T, root, name, target string) {
+	t.Helper()
+	got, err := os.Readlink(root + name)
+	check(t, err)
+	if !filepath.IsAbs(got) {
+		got = filepath.Join(filepath.Dir(name), got)
+	}
+	if got != target {
+		t.Errorf("%s leads to %s; the documentation says %s", name, got, target)
+	}
+}
+
 // TestInstall compares what is installed with what docs/reference/files.md says.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile(testcache.ModuleRoot(t) + "/docs/reference/files.md")
 	check(t, err)
 	said := map[string]string{} // pattern → mode
-	for _, m := range regexp.MustCompile("(?m)^\\| `(/[^`]+)` \\| ([0-7]+) \\|").FindAllSubmatch(doc, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(/[^`]+)` \\| ([0-7]+|link to `[^`]+`) \\|").FindAllSubmatch(doc, -1) {
 		said[string(m[1])] = string(m[2])
 	}
 	used := map[string]bool{}
 	root := install(t)
 	check(t, filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
 		info, err := d.Info()
 		check(t, err)
 		name = strings.TrimPrefix(name, root)
+		if _, ok := said[name]; d.IsDir() && !ok {
+			return nil
+		}
 		mode := ""
 		for pattern, m := range said {
 			if ok, err := filepath.Match(pattern, name); ok && err == nil {
 				used[pattern], mode = true, m
 			}
 		}
-		if got := strings.TrimLeft(info.Mode().String(), "-"); mode == "" || symbolic(mode) != got {
+		if target, ok := strings.CutPrefix(mode, "link to "); ok {
+			checkLink(t, root, name, strings.Trim(target, "`"))
+			return nil
+		}
+		if got := strings.TrimLeft(strings.TrimPrefix(info.Mode().String(), "d"), "-"); mode == "" || symbolic(mode) != got {
 			t.Errorf("%s has mode %s; the documentation says %q", name, got, mode)
 		}
 		return nil

@@ -85,6 +85,19 @@ func follows(t *testing.T, p, n *tree.Node) {
 	want.RemoveChild(updatedStamp)
 	want.RemoveChild(workDir)
 	equal(t, "nothing changed here", want, plan.Result, 0)
+	effect, err := plan.Effect()
+	must(t, err)
+	news, err := Compare(p, n)
+	must(t, err)
+	if got, want := text(t, effect), text(t, news); got != want {
+		t.Errorf("the effect is\n%s, want\n%s", got, want)
+	}
+}
+
+func text(t *testing.T, d *Diff) string {
+	var out bytes.Buffer
+	must(t, d.WriteText(&out))
+	return out.String()
 }
 
 // stays checks that an image that changes nothing changes nothing.
@@ -97,6 +110,9 @@ func stays(t *testing.T, p, c *tree.Node) {
 	want.RemoveChild(updatedStamp)
 	want.RemoveChild(workDir)
 	equal(t, "the image changed nothing", want, plan.Result, tree.MtimeAspect|tree.LinksAspect)
+	if effect, err := plan.Effect(); err != nil || !effect.Empty() {
+		t.Errorf("the effect of nothing is %v, %v", text(t, effect), err)
+	}
 }
 
 // equal compares trees but for some aspects; derived attributes do not count

@@ -71,9 +71,10 @@ type Etc struct {
 
 // ForecastOptions say how far Forecast goes.
 type ForecastOptions struct {
-	// Scratch is an empty directory, which the caller removes: for what of the image
-	// is not here. Without it a forecast says what follows from the manifest.
-	Scratch string
+	// Scratch makes an empty directory, which the caller removes in the end: for what
+	// of the image is not here. It is called if it is needed. Without it a forecast
+	// says what follows from the manifest.
+	Scratch func() (dir string, err error)
 	// Fetch lets layers be fetched, and makes it an error if the forecast cannot be
 	// exact. Without it a forecast is exact if all layers are here.
 	Fetch bool
@@ -99,7 +100,7 @@ func (s *Sysroot) forecast(ctx context.Context, u *Update, o ForecastOptions) (*
 		f.Exact = true
 		return f, nil
 	}
-	if o.Scratch == "" || f.Download.Fetched > 0 && !o.Fetch {
+	if o.Scratch == nil || f.Download.Fetched > 0 && !o.Fetch {
 		return f, s.estimate(ctx, u, f)
 	}
 	exact := *f
@@ -156,8 +157,12 @@ func (s *Sysroot) estimate(ctx context.Context, u *Update, f *Forecast) error {
 }
 
 // tryOut goes the way of Stage as far as it changes nothing.
-func (s *Sysroot) tryOut(ctx context.Context, scratch string, u *Update, f *Forecast) error {
-	r, err := s.scratch(ctx, scratch)
+func (s *Sysroot) tryOut(ctx context.Context, scratch func() (string, error), u *Update, f *Forecast) error {
+	dir, err := scratch()
+	if err != nil {
+		return err
+	}
+	r, err := s.scratch(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -159,7 +159,7 @@ func (g *generator) edit(m *machine, i int) {
 func comparePair(t *testing.T, m *machine, fake *bootloadertest.Fake, pushed *registrytest.Built) bool {
 	t.Helper()
 	host := snapshotOf(t, m.dir)
-	f := m.foresee(ForecastOptions{Scratch: t.TempDir(), Fetch: true})
+	f := m.foresee(ForecastOptions{Scratch: scratchIn(t), Fetch: true})
 	if diff := cmp.Diff(host, snapshotOf(t, m.dir)); diff != "" {
 		t.Errorf("the forecast changed the host:\n%s", diff)
 	}
@@ -249,6 +249,11 @@ func compareRefusal(t *testing.T, m *machine, f *Forecast, err error) {
 	for _, c := range f.Etc.Local.Unmergable {
 		m.must(os.RemoveAll(m.etcPath(c.Path)))
 	}
+}
+
+// scratchIn makes a directory for what is tried out.
+func scratchIn(t *testing.T) func() (string, error) {
+	return func() (string, error) { return t.TempDir(), nil }
 }
 
 // foresee is what upgrade --check does.
@@ -482,7 +487,7 @@ func TestForecastWithoutLayers(t *testing.T) {
 	m, _ := fakeMachine(t, v("1"))
 	pushed := m.push(v("2"))
 	m.reg.Reset()
-	f := m.foresee(ForecastOptions{Scratch: t.TempDir()})
+	f := m.foresee(ForecastOptions{Scratch: scratchIn(t)})
 	if f.Exact || f.Diff != nil || f.Etc != nil || f.Disk.Exact || f.Disk.Required <= f.Download.Bytes || f.Disk.Available <= 0 {
 		t.Errorf("forecast %+v, disk %+v", f, f.Disk)
 	}
@@ -503,17 +508,18 @@ func TestForecastStaged(t *testing.T) {
 	m.push(osVersion{version: "2", kernel: "newer"})
 	m.mustUpgrade()
 	m.writeEtc("own", "mine")
-	f := m.foresee(ForecastOptions{Scratch: t.TempDir()})
+	f := m.foresee(ForecastOptions{Scratch: scratchIn(t)})
 	if f.Change != ForecastStaged || !f.Exact || f.Disk.Repository != (Room{}) || f.Disk.Kernel != (Room{}) || f.Download.Bytes != 0 {
 		t.Errorf("forecast %+v, disk %+v", f, f.Disk)
 	}
 	if !f.Diff.Kernel.Changed || f.Diff.SoftReboot.Possible || len(f.Etc.Local.Added) != 1 {
 		t.Errorf("diff %+v, /etc %+v", f.Diff, f.Etc)
 	}
-	// A damaged repository does not keep the rest from being told.
-	f = m.foresee(ForecastOptions{})
-	if f.Exact || f.Change != ForecastStaged {
-		t.Errorf("without a scratch: %+v", f)
+	// Where nothing can be tried out the rest is told all the same.
+	none := func() (string, error) { return "", errors.New("no room") }
+	f = m.foresee(ForecastOptions{Scratch: none})
+	if f.Exact || f.Change != ForecastStaged || !strings.Contains(strings.Join(m.said, "\n"), "cannot say exactly what the update brings: no room") {
+		t.Errorf("without a scratch: %+v; said %q", f, m.said)
 	}
 }
 
@@ -524,12 +530,13 @@ func TestForecastSame(t *testing.T) {
 	one := v("1")
 	one.change = func(im *registrytest.Image) { im.Labels["other"] = "label" }
 	m.push(one)
-	f := m.foresee(ForecastOptions{Scratch: t.TempDir()})
+	f := m.foresee(ForecastOptions{Scratch: scratchIn(t)})
 	if f.Change != ForecastSame || !f.Exact || f.Etc != nil || !f.Diff.Empty() || !f.Diff.SoftReboot.Possible {
 		t.Errorf("forecast %+v, diff %+v", f, f.Diff)
 	}
 	m.push(v("1"))
-	if f = m.foresee(ForecastOptions{}); f.Change != ForecastUnchanged || !f.Exact || f.Diff != nil || f.Disk != nil {
+	none := func() (string, error) { return "", errors.New("nothing to try out") }
+	if f = m.foresee(ForecastOptions{Scratch: none, Fetch: true}); f.Change != ForecastUnchanged || !f.Exact || f.Diff != nil || f.Disk != nil {
 		t.Errorf("unchanged: %+v", f)
 	}
 }
@@ -541,7 +548,7 @@ func TestForecastUnfit(t *testing.T) {
 	two := v("2")
 	two.extra = []registrytest.Entry{registrytest.Whiteout("usr/lib/modules", "6.12")}
 	m.push(two)
-	f := m.foresee(ForecastOptions{Scratch: t.TempDir(), Fetch: true})
+	f := m.foresee(ForecastOptions{Scratch: scratchIn(t), Fetch: true})
 	_, err := m.upgrade(StageOptions{})
 	if len(f.Refusals) != 1 || err == nil || !strings.HasSuffix(err.Error(), f.Refusals[0]) {
 		t.Errorf("foreseen %q; the upgrade: %v", f.Refusals, err)

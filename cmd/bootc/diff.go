@@ -46,9 +46,13 @@ func (e *env) diff(c *cli.Context) error {
 		return err
 	}
 	var d *deploy.Diff
-	err = e.withScratch(true, func(dir string) error {
+	err = e.withScratch(func(scratch func() (string, error)) error {
 		return e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s opened) error {
 			from, to, err := sides(s, args)
+			if err != nil {
+				return err
+			}
+			dir, err := scratch()
 			if err == nil {
 				d, err = s.Diff(c.Context, from, to, deploy.DiffOptions{Scratch: dir})
 			}

@@ -12,23 +12,25 @@ import (
 	"github.com/bootc-go/bootc/pkgdb"
 )
 
-// withScratch makes an empty directory for the time of fn: below $TMPDIR, else in
-// /var/tmp, which has the room that /tmp may not have. If there can be none, and fn
-// can do without, it gets "".
-func (e *env) withScratch(need bool, fn func(dir string) error) error {
+// withScratch gives fn a function that makes an empty directory, for the time of fn:
+// below $TMPDIR, else in /var/tmp, which has the room that /tmp may not have.
+func (e *env) withScratch(fn func(scratch func() (string, error)) error) error {
 	parent := e.getenv("TMPDIR")
 	if parent == "" {
 		parent = filepath.Join(e.root, "var/tmp")
 	}
-	dir, err := os.MkdirTemp(parent, "bootc-scratch-")
-	switch {
-	case err != nil && need:
-		return fmt.Errorf("cannot make a scratch directory: %w", err)
-	case err != nil:
-		return fn("")
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // systemd-tmpfiles removes what stays
-	return fn(dir)
+	var dir string
+	defer func() {
+		if dir != "" {
+			os.RemoveAll(dir) //nolint:errcheck // systemd-tmpfiles removes what stays
+		}
+	}()
+	return fn(func() (_ string, err error) {
+		if dir, err = os.MkdirTemp(parent, "bootc-scratch-"); err != nil {
+			return "", fmt.Errorf("scratch directory: %w", err)
+		}
+		return dir, nil
+	})
 }
 
 // writeForecast prints what an update will bring about, below what it is.

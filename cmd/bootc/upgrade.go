@@ -230,9 +230,9 @@ func refText(ref image.Reference) string {
 func (e *env) upgradeCheck(c *cli.Context) error {
 	var u *deploy.Update
 	var f *deploy.Forecast
-	err := e.withScratch(c.Bool("full"), func(dir string) error {
+	err := e.withScratch(func(scratch func() (string, error)) error {
 		return e.withSysroot(c.Context, access{quiet: c.Bool("quiet")}, func(s opened) (err error) {
-			u, f, err = e.foresee(c, s, deploy.ForecastOptions{Scratch: dir, Fetch: c.Bool("full")})
+			u, f, err = e.foresee(c, s, deploy.ForecastOptions{Scratch: scratch, Fetch: c.Bool("full")})
 			return err
 		})
 	})

@@ -87,6 +87,9 @@ func examples() map[string][]example {
 		"bootc image pull-from-default-storage": {
 			{"An image that was built on the host", "bootc image pull-from-default-storage localhost/app"},
 		},
+		"bootc diff": {
+			{"What an update would change", "bootc diff"},
+		},
 		"bootc delete-deployment": {
 			{"The deployment that could be rolled back to", "bootc delete-deployment $(bootc status --json | jq -r .status.rollback.composefs.verity)"},
 		},

@@ -61,7 +61,7 @@ func TestProgramIsSmall(t *testing.T) {
 func install(t *testing.T) string {
 	t.Helper()
 	from, to := testcache.ModuleRoot(t), t.TempDir()
-	for _, dir := range []string{"scripts", "systemd", "initramfs", "docs/man"} {
+	for _, dir := range []string{"scripts", "systemd", "initramfs", "docs/man", "docs/completions"} {
 		check(t, os.CopyFS(to+"/"+dir, os.DirFS(from+"/"+dir)))
 	}
 	check(t, os.Mkdir(to+"/bin", 0o755))

@@ -120,8 +120,11 @@ func TestSchemaRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, change := range [][2]string{
-		{`"bootOrder":"rollback"`, `"bootOrder":"sideways"`}, {`"pinned":true`, `"pinned":"yes"`},
-		{`"bootType":"Bls"`, `"bootType":"bls"`}, {`"architecture":"amd64",`, ""}, {`"accessMode":"readWrite"`, `"accessMode":"rw"`},
+		{`"bootOrder":"rollback"`, `"bootOrder":"sideways"`},
+		{`"pinned":true`, `"pinned":"yes"`},
+		{`"bootType":"Bls"`, `"bootType":"bls"`},
+		{`"architecture":"amd64",`, ""},
+		{`"accessMode":"readWrite"`, `"accessMode":"rw"`},
 	} {
 		if !strings.Contains(string(text), change[0]) {
 			t.Errorf("%s is not in %s", change[0], text)

@@ -61,6 +61,26 @@ links() {
 	return $bad
 }
 
+# compatibility checks that the tests that docs/reference/compatibility.md names are
+# there, and that no row says more than a test shows.
+compatibility() {
+	local page=docs/reference/compatibility.md test dir name bad=0
+	while read -r test; do
+		name=${test#*.} dir=${test%%.*}
+		case $test in
+		*.txtar) [ -e "cmd/bootc/testdata/$test" ] && continue ;;
+		*) git ls-files -z "$dir/*_test.go" "*/$dir/*_test.go" | xargs -0 grep -qs "^func $name(" && continue ;;
+		esac
+		echo "lint: $page names the test $test, which is not there" >&2
+		bad=1
+	done < <(grep -oE '`([a-z0-9-]+\.Test[A-Za-z0-9]+|[a-z0-9_]+\.txtar)`' "$page" | tr -d '`' | sort -u)
+	if grep -E '^\|.*\| (same|better) \|.*\| *\|$' "$page" >&2; then
+		echo "lint: $page has rows without a test" >&2
+		bad=1
+	fi
+	return $bad
+}
+
 check golangci-lint "$linter" run --allow-parallel-runners
 check vet go vet ./...
 check modules go mod tidy -diff
@@ -69,6 +89,7 @@ check generate generated
 check shell scripts_ok
 check changelog fragments
 check links links
+check compatibility compatibility
 
 [ ${#failed[@]} = 0 ] && exit
 echo "lint: failed: ${failed[*]}" >&2

@@ -50,12 +50,120 @@ func TestBoot(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			console := boot(t, bootDisk(t, tt.kind, tt.menu), tt.bios)
+			console := boot(t, bootDisk(t, tt.kind, tt.menu), tt.bios, "on")
 			if !strings.Contains(console, tt.want) {
 				t.Errorf("the console has no %q:\n%q", tt.want, console)
 			}
 		})
 	}
+}
+
+// The loaders themselves count an entry's tries down, start another one when they are
+// used up or when the kernel is not there, and what we read from the disk afterwards is
+// what they do next.
+func TestLoadersCount(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		kind  bootloader.Kind
+		bios  bool
+		entry func(name string) bootloader.Entry
+		says  func(name string) string
+	}{
+		{"GRUB on a BIOS", bootloader.GRUB, true, bootloadertest.Entry, func(name string) string { return bootloadertest.ID(name).String() }},
+		{"systemd-boot", bootloader.Systemd, false, bootloadertest.UKIEntry, func(name string) string { return "image runs: " + name }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			fresh, old := tt.entry("fresh"), tt.entry("old")
+			fresh.Tries = &bootloader.Tries{Left: 2}
+			disk := bootDisk(t, tt.kind, []bootloader.Entry{fresh, old})
+			for _, want := range []string{"fresh 2-0", "fresh 1-1", "old"} {
+				next := onDisk(t, disk, tt.kind, func(bootloader.Loader) {})
+				if next != want {
+					t.Errorf("by the disk %q is next, want %q", next, want)
+				}
+				name, _, _ := strings.Cut(want, " ")
+				if console := boot(t, disk, tt.bios, "off"); !strings.Contains(console, tt.says(name)) {
+					t.Fatalf("%s did not boot: %q", name, console)
+				}
+			}
+			// An entry whose kernel is lost gives way at once.
+			onDisk(t, disk, tt.kind, func(l bootloader.Loader) {
+				bootloadertest.Install(t, l, fresh, old)
+			})
+			loseKernel(t, disk, tt.kind, fresh.Kernel)
+			if console := boot(t, disk, tt.bios, "off"); !strings.Contains(console, tt.says("old")) {
+				t.Errorf("the old one did not boot: %q", console)
+			}
+		})
+	}
+}
+
+// onDisk mounts the file system of the menu, has do use it, and returns what boots
+// next, with its tries.
+func onDisk(t *testing.T, disk string, kind bootloader.Kind, do func(l bootloader.Loader)) string {
+	t.Helper()
+	var next string
+	mounted(t, disk, kind, func(dir string) {
+		var files bootloader.Files
+		if kind == bootloader.GRUB {
+			files.Boot = openDir(t, filepath.Join(dir, "boot"))
+		} else {
+			files.ESP = openDir(t, dir)
+		}
+		l, err := bootloader.New(kind, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(l)
+		menu, err := l.Menu()
+		if err != nil || len(menu) == 0 {
+			t.Fatalf("menu: %v, %v", menu, err)
+		}
+		next = menu[0].Version
+		if tries := menu[0].Tries; tries != nil {
+			next += fmt.Sprintf(" %d-%d", tries.Left, tries.Done)
+		}
+		for _, f := range []*os.File{files.ESP, files.Boot} {
+			if f != nil {
+				f.Close()
+			}
+		}
+	})
+	return next
+}
+
+func loseKernel(t *testing.T, disk string, kind bootloader.Kind, kernel string) {
+	t.Helper()
+	mounted(t, disk, kind, func(dir string) {
+		if kind == bootloader.GRUB {
+			dir = filepath.Join(dir, "boot")
+		} else {
+			dir = filepath.Join(dir, "EFI/Linux/bootc")
+		}
+		if err := os.Rename(filepath.Join(dir, kernel), filepath.Join(dir, "lost")); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// mounted has do work on the root file system, or on a copy of the ESP, for there is
+// no FAT in every kernel that tests run on.
+func mounted(t *testing.T, disk string, kind bootloader.Kind, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	if kind == bootloader.GRUB {
+		tool(t, "", "mount", "-o", fmt.Sprintf("loop,offset=%d,sizelimit=%d", rootAt<<20, rootSize<<20), disk, dir)
+		defer tool(t, "", "umount", dir)
+		do(dir)
+		return
+	}
+	at := fmt.Sprintf("%s@@%dM", disk, espAt)
+	tool(t, "", "mcopy", "-i", at, "-s", "::/EFI", "::/loader", dir)
+	do(dir)
+	tool(t, "", "mdeltree", "-i", at, "::/EFI", "::/loader")
+	tool(t, "", "mcopy", "-i", at, "-s", filepath.Join(dir, "EFI"), filepath.Join(dir, "loader"), "::")
 }
 
 // bootDisk installs a loader and a menu on a disk for BIOS and UEFI.
@@ -110,7 +218,7 @@ func installMenu(t *testing.T, kind bootloader.Kind, files bootloader.Files, men
 	for _, e := range menu {
 		k := bootloadertest.Kernel(e)
 		if e.UKI {
-			k.UKI = opener(fakeUKI(t))
+			k.UKI = opener(fakeUKI(t, e.Version))
 		} else {
 			k.Linux = opener(tinyKernel())
 		}
@@ -171,11 +279,11 @@ func tinyKernel() []byte {
 
 // fakeUKI is a UEFI program that prints a line and turns the machine off: GRUB, for
 // want of a smaller one.
-func fakeUKI(t *testing.T) []byte {
+func fakeUKI(t *testing.T, version string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	config, image := filepath.Join(dir, "config"), filepath.Join(dir, "image")
-	write(t, dir, map[string]string{"config": "serial\nterminal_output serial\necho the unified kernel image runs\nhalt\n"})
+	write(t, dir, map[string]string{"config": "serial\nterminal_output serial\necho the unified kernel image runs: " + version + "\nhalt\n"})
 	tool(t, "", "grub-mkimage", "--format=x86_64-efi", "--config="+config, "--output="+image, "--prefix=/x",
 		"serial", "terminal", "echo", "halt")
 	data, err := os.ReadFile(image)
@@ -186,15 +294,15 @@ func fakeUKI(t *testing.T) []byte {
 }
 
 // boot starts a machine with the disk and returns what came over its serial port until
-// it ended.
-func boot(t *testing.T, disk string, bios bool) string {
+// it ended. What it writes to the disk is lost if snapshot is "on".
+func boot(t *testing.T, disk string, bios bool, snapshot string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	args := []string{
 		"-machine", "q35", "-accel", "tcg", "-cpu", "qemu64", "-m", "256", "-nodefaults", "-display", "none",
 		"-no-reboot", "-serial", "stdio",
-		"-drive", "if=none,id=d0,format=raw,snapshot=on,file=" + disk, "-device", "virtio-blk-pci,drive=d0,bootindex=1",
+		"-drive", "if=none,id=d0,format=raw,snapshot=" + snapshot + ",file=" + disk, "-device", "virtio-blk-pci,drive=d0,bootindex=1",
 	}
 	if !bios {
 		args = append(args,

@@ -33,6 +33,17 @@ type Entry struct {
 // file's name.
 type Tries struct{ Left, Done uint }
 
+// MaxTries is how many tries an entry can be given: a digit, so that the length of
+// its file's name never changes.
+const MaxTries = 9
+
+// Proven reports whether e needs no proof that it boots.
+func (e Entry) Proven() bool { return e.Tries == nil }
+
+// Bad reports whether e has used up its tries and never proved that it boots. Loaders
+// put it behind all others.
+func (e Entry) Bad() bool { return e.Tries != nil && e.Tries.Left == 0 }
+
 // kernelPrefix begins the names of all kernels.
 const kernelPrefix = "bootc_composefs-"
 

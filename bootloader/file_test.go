@@ -23,6 +23,14 @@ func TestFiles(t *testing.T) {
 	first.Tries = &Tries{Left: 3}
 	first.Extra = []bls.Field{{Key: "devicetree", Value: "/x.dtb"}}
 	id, old := first.ID.String(), second.ID.String()
+	v, env := "bootc_tries_1_"+id[:16], `"$bootdir"'/grub/grubenv'`
+	counted := "menuentry 'openSUSE Leap' --id 'bootc_opensuse_leap-15.6__beta_-1' {\n" +
+		"\tif [ \"$" + v + "\" = 3-0 ]; then\n\t\tset " + v + "=2-1\n" +
+		"\telif [ \"$" + v + "\" = 2-1 ]; then\n\t\tset " + v + "=1-2\n" +
+		"\telif [ \"$" + v + "\" = 1-2 ]; then\n\t\tset " + v + "=0-3\n\tfi\n" +
+		"\tsave_env --file " + env + " " + v + "\n" +
+		"\tlinux \"$bootdir\"'/bootc_composefs-" + id + "/vmlinuz' 'x=a b' 'quiet' 'y=c d' 'composefs=" + id + "'\n" +
+		"\tinitrd \"$bootdir\"'/bootc_composefs-" + id + "/initrd'\n}\n"
 	tests := []struct {
 		kind Kind
 		want map[string]string
@@ -44,13 +52,14 @@ func TestFiles(t *testing.T) {
 				"linux /bootc_composefs-" + old + "/vmlinuz\ninitrd /bootc_composefs-" + old + "/initrd\n" +
 				"options composefs=" + old + "\nsort-key bootc-opensuse-leap-1\n",
 			"bootc-generation": "1\n",
-			"grub.cfg": "# bootc writes this file together with the entries beside it.\n" +
-				"menuentry 'openSUSE Leap' --id 'bootc_opensuse_leap-15.6__beta_-1' {\n" +
-				"\tlinux \"$bootdir\"'/bootc_composefs-" + id + "/vmlinuz' 'x=a b' 'quiet' 'y=c d' 'composefs=" + id + "'\n" +
-				"\tinitrd \"$bootdir\"'/bootc_composefs-" + id + "/initrd'\n}\n" +
+			"grub.cfg": "# bootc writes this file together with the entries beside it.\nset fallback=\"1\"\n" +
+				"if [ -f " + env + " ]; then\n\tload_env --file " + env + " " + v + "\nfi\n" +
+				"if [ -z \"$" + v + "\" ]; then\n\tset " + v + "=3-0\nfi\n" +
+				"if [ \"$" + v + "\" != 0-3 ]; then\n" + counted + "fi\n" +
 				"menuentry 'old' --id 'bootc_debian-13-0' {\n" +
 				"\tlinux \"$bootdir\"'/bootc_composefs-" + old + "/vmlinuz' 'composefs=" + old + "'\n" +
-				"\tinitrd \"$bootdir\"'/bootc_composefs-" + old + "/initrd'\n}\n",
+				"\tinitrd \"$bootdir\"'/bootc_composefs-" + old + "/initrd'\n}\n" +
+				"if [ \"$" + v + "\" = 0-3 ]; then\n" + counted + "fi\n",
 		}},
 	}
 	for _, tt := range tests {

@@ -199,11 +199,16 @@ func (l *loader) addKernel(ctx context.Context, k Kernel) error {
 	return run(dir.steps(ctx, k))
 }
 
-// grubMenu is GRUB's form of the entries of a directory.
-func (l *loader) grubMenu(d *menuDir) ([]byte, error) {
+// grubMenu is GRUB's form of the entries of a directory with that generation.
+func (m *menus) grubMenu(d *menuDir, generation uint64) ([]byte, error) {
+	l := m.loader
+	counts := m.grubCounts()
 	var entries []grubcfg.Entry
 	for _, f := range d.ours {
 		e := grubcfg.Entry{ID: f.name.ID, Title: f.Title}
+		if counts {
+			e.Count = f.count(generation)
+		}
 		if f.UKI {
 			e.UKI = l.uki.file(f.Kernel)
 		} else {

@@ -45,6 +45,7 @@ type menus struct {
 type menuDir struct {
 	ours    []menuFile // in the order of the menu
 	foreign []rawFile  // in the order of their names
+	twins   bool       // there were files whose names differ in the tries only
 }
 
 type rawFile struct {
@@ -89,8 +90,25 @@ func (m *menus) read(dir string) (*menuDir, error) {
 		}
 		d.ours = append(d.ours, file)
 	}
+	if m.grubCfg {
+		damage = alsoIf(damage, m.readCounts(dir, d.ours))
+	}
 	slices.SortStableFunc(d.ours, func(a, b menuFile) int { return bls.Compare(a.bls, a.name, b.bls, b.name) })
+	d.dropTwins()
 	return d, damage
+}
+
+// dropTwins leaves one of two entries that differ in nothing but their tries. systemd-boot renames a file when it counts,
+// and on FAT a power cut can leave both names; the one that stands first is what boots.
+func (d *menuDir) dropTwins() {
+	seen := map[string]bool{}
+	d.ours = slices.DeleteFunc(d.ours, func(f menuFile) bool {
+		key := f.name.ID + " " + f.ID.String()
+		twin := seen[key]
+		seen[key] = true
+		d.twins = d.twins || twin
+		return twin
+	})
 }
 
 // files reads all files of a menu's directory but those that are made of the others.
@@ -123,6 +141,14 @@ func also(err, more error) error {
 		return more
 	}
 	return fmt.Errorf("%w; %w", err, more)
+}
+
+// alsoIf is also where the second may be nil.
+func alsoIf(err, more error) error {
+	if more == nil {
+		return err
+	}
+	return also(err, more)
 }
 
 // mentions returns a function that reports whether a file of the directories has the
@@ -231,14 +257,14 @@ func (m *menus) stageSteps(menu []Entry) []step {
 			return m.setGeneration(live, next-1)
 		}},
 		{"drop an older staged menu", m.drop},
-		{"write the entries", func() error { return m.write(menu) }},
+		{"write the entries", func() error { return m.write(menu, next) }},
 		{"complete the staged menu", func() error { return m.setGeneration(staged, next) }},
 	}
 }
 
 // write fills the staged directory: our entries, other people's as they are in the
-// live menu, and GRUB's form of ours.
-func (m *menus) write(menu []Entry) error {
+// live menu, and GRUB's form of ours, for the generation that it will have.
+func (m *menus) write(menu []Entry, generation uint64) error {
 	if err := m.MkdirAll(staged, 0o755); err != nil {
 		return err
 	}
@@ -252,7 +278,7 @@ func (m *menus) write(menu []Entry) error {
 		}
 	}
 	if m.grubCfg {
-		if err := m.writeGRUB(); err != nil {
+		if err := m.writeGRUB(generation); err != nil {
 			return err
 		}
 	}
@@ -266,12 +292,15 @@ func (m *menus) create(name string, data []byte) error {
 	return create(context.Background(), m.Root, name, bytes.NewReader(data))
 }
 
-func (m *menus) writeGRUB() error {
+func (m *menus) writeGRUB(generation uint64) error {
 	d, err := m.read(staged)
+	if err == nil {
+		err = m.prepareCounts(d)
+	}
 	if err != nil {
 		return err
 	}
-	cfg, err := m.grubMenu(d)
+	cfg, err := m.grubMenu(d, generation)
 	if err != nil {
 		return err
 	}
@@ -368,8 +397,8 @@ func (m *menus) exchange() error {
 // that a half-removed one is not taken for a menu.
 //
 // A twin is not emptied, for that would empty the live menu, too, and its blocks would
-// be freed twice; nor is a menu that was another one's twin. They are renamed and left
-// for fsck.
+// be freed twice; nor is a menu that was another one's twin, or that has twins among its
+// files. They are renamed and left for fsck.
 func (m *menus) drop() error {
 	lost, err := m.isTwin()
 	if err != nil {
@@ -397,7 +426,7 @@ func (m *menus) drop() error {
 }
 
 // isTwin returns the name that the staged directory is renamed to if another one has
-// its generation.
+// its generation, or if two of its files may be one.
 func (m *menus) isTwin() (lost string, err error) {
 	is, err := m.generation(staged)
 	if err != nil || is == 0 {
@@ -418,7 +447,8 @@ func (m *menus) isTwin() (lost string, err error) {
 			n++
 		}
 	}
-	if is != was && n == 0 {
+	d, _ := m.read(staged) // a damaged one is removed as any other
+	if is != was && n == 0 && !d.twins {
 		return "", nil
 	}
 	return path.Join(loaderDir, prefix+strconv.Itoa(n)), nil

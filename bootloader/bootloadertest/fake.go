@@ -27,6 +27,8 @@ type Fake struct {
 	KindIs bootloader.Kind // Systemd if empty
 	Room   int64           // bytes that its file system has for kernels; none if 0, without limit if negative
 
+	NoCount bool // it does not count boots, as loaders that cannot write do not
+
 	kernels map[string]kernel
 	live    []bootloader.Entry
 	staged  []bootloader.Entry
@@ -72,13 +74,59 @@ func (f *Fake) step(do func()) error {
 	return nil
 }
 
-// Boot is what firmware and loader would start now: the first entry of the live menu,
-// unless there is none or its kernel is not whole.
+// Boot is what firmware and loader would start now: the first entry of the live menu
+// that has tries left, or else the first of all, unless there is none or its kernel is
+// not whole.
 func (f *Fake) Boot() (bootloader.Entry, bool) {
-	if len(f.live) == 0 || !f.kernels[f.live[0].Kernel].whole {
+	menu := inOrder(f.live)
+	if len(menu) == 0 || !f.kernels[menu[0].Kernel].whole {
 		return bootloader.Entry{}, false
 	}
-	return f.live[0], true
+	return menu[0], true
+}
+
+// Start is what firmware and loader do. The first entry whose kernel is whole loses one
+// of its tries, unless NoCount is set, which is one durable step, and is started.
+func (f *Fake) Start() (bootloader.Entry, bool) {
+	menu := slices.DeleteFunc(inOrder(f.live), func(e bootloader.Entry) bool { return !f.kernels[e.Kernel].whole })
+	if len(menu) == 0 {
+		return bootloader.Entry{}, false
+	}
+	e := menu[0]
+	if e.Tries == nil || f.NoCount {
+		return e, true
+	}
+	tries := &bootloader.Tries{Left: e.Tries.Left, Done: e.Tries.Done + 1}
+	if tries.Left > 0 {
+		tries.Left--
+	}
+	_ = f.step(func() { // a loader that cannot count starts it all the same
+		for i := range f.live {
+			if f.live[i].ID == e.ID {
+				f.live[i].Tries = tries
+			}
+		}
+	})
+	e.Tries = tries
+	return e, true
+}
+
+// Break loses a kernel, as a damaged file system does.
+func (f *Fake) Break(name string) { f.kernels[name] = kernel{} }
+
+// inOrder is the menu as a loader shows it.
+func inOrder(menu []bootloader.Entry) []bootloader.Entry {
+	menu = clone(menu)
+	slices.SortStableFunc(menu, func(a, b bootloader.Entry) int {
+		switch {
+		case a.Bad() == b.Bad():
+			return 0
+		case b.Bad():
+			return -1
+		}
+		return 1
+	})
+	return menu
 }
 
 // Kernels are the names of all kernels that take room, the half-written included, in
@@ -94,10 +142,10 @@ func (f *Fake) Kind() bootloader.Kind {
 }
 
 // Menu implements [bootloader.Loader].
-func (f *Fake) Menu() ([]bootloader.Entry, error) { return clone(f.live), nil }
+func (f *Fake) Menu() ([]bootloader.Entry, error) { return inOrder(f.live), nil }
 
 // Staged implements [bootloader.Loader].
-func (f *Fake) Staged() ([]bootloader.Entry, error) { return clone(f.staged), nil }
+func (f *Fake) Staged() ([]bootloader.Entry, error) { return inOrder(f.staged), nil }
 
 // clone copies what a caller could change.
 func clone(menu []bootloader.Entry) []bootloader.Entry {

@@ -17,30 +17,135 @@ type Entry struct {
 	Linux, Initrd string // paths below /boot
 	Options       kargs.Line
 	UKI           string // path on the ESP
+	Count         *Count // nil if boots of it are not counted
 }
 
+// Count has GRUB count the boots of an entry. The variable Var of the environment block
+// says "<left>-<done>", as the entry's file name does; as long as the block has none of
+// that name it counts from Left and Done. A variable that no boot has left yet need not
+// be written by anybody, and one that nobody names any more means nothing.
+type Count struct {
+	Var        string
+	Left, Done uint
+}
+
+// Value is the variable's value for so many boots.
+func (c Count) Value(left, done uint) string { return fmt.Sprintf("%d-%d", left, done) }
+
+// exhausted is the variable's value when no try is left.
+func (c Count) exhausted() string { return c.Value(0, c.Left+c.Done) }
+
+// ParseCount reads the variable of an entry. What nobody could have counted down to
+// reports false.
+func (c Count) ParseCount(value string) (left, done uint, ok bool) {
+	for left = 0; left <= c.Left; left++ {
+		if done = c.Left + c.Done - left; value == c.Value(left, done) {
+			return left, done, true
+		}
+	}
+	return 0, 0, false
+}
+
+// EnvPath is the environment block's path below /boot.
+const EnvPath = "/grub/grubenv"
+
+const envFile = `"$bootdir"'` + EnvPath + `'`
+
 // Menu writes the entries. The file expects $bootdir as [Main] sets it, and $esp as
-// [Embedded] does.
+// [Embedded] does. Entries that have used up their tries come last, whenever GRUB reads
+// it. An entry that cannot be started gives way to the one behind it.
 func Menu(entries []Entry) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString("# bootc writes this file together with the entries beside it.\n")
-	for _, e := range entries {
-		fmt.Fprintf(&b, "menuentry %s --id %s {\n", Quote(e.Title), Quote(e.ID))
-		if e.UKI != "" {
-			fmt.Fprintf(&b, "\tchainloader \"$esp\"%s\n}\n", Quote(e.UKI))
-			continue
+	if len(entries) > 1 {
+		b.WriteString("set fallback=\"1")
+		for i := 2; i < len(entries); i++ {
+			fmt.Fprintf(&b, " %d", i)
 		}
-		fmt.Fprintf(&b, "\tlinux \"$bootdir\"%s", Quote(e.Linux))
-		for _, a := range e.Options {
-			word, err := argument(a)
-			if err != nil {
+		b.WriteString("\"\n")
+	}
+	writeLoad(&b, entries)
+	for _, last := range []bool{false, true} {
+		for _, e := range entries {
+			if err := e.writeIf(&b, last); err != nil {
 				return nil, err
 			}
-			b.WriteString(" " + Quote(word))
 		}
-		fmt.Fprintf(&b, "\n\tinitrd \"$bootdir\"%s\n}\n", Quote(e.Initrd))
 	}
 	return b.Bytes(), nil
+}
+
+// writeLoad reads the counts of the entries.
+func writeLoad(b *bytes.Buffer, entries []Entry) {
+	var vars []string
+	for _, e := range entries {
+		if e.Count != nil {
+			vars = append(vars, e.Count.Var)
+		}
+	}
+	if len(vars) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "if [ -f %s ]; then\n\tload_env --file %s %s\nfi\n", envFile, envFile, strings.Join(vars, " "))
+	for _, e := range entries {
+		if c := e.Count; c != nil {
+			fmt.Fprintf(b, "if [ -z \"$%s\" ]; then\n\tset %s=%s\nfi\n", c.Var, c.Var, c.Value(c.Left, c.Done))
+		}
+	}
+}
+
+// writeIf writes the entry into the one or the other half of the menu: where it stands,
+// or at the end with those that have no tries left.
+func (e Entry) writeIf(b *bytes.Buffer, last bool) error {
+	if e.Count == nil {
+		if last {
+			return nil
+		}
+		return e.write(b)
+	}
+	op := "!="
+	if last {
+		op = "="
+	}
+	fmt.Fprintf(b, "if [ \"$%s\" %s %s ]; then\n", e.Count.Var, op, e.Count.exhausted())
+	err := e.write(b)
+	b.WriteString("fi\n")
+	return err
+}
+
+func (e Entry) write(b *bytes.Buffer) error {
+	fmt.Fprintf(b, "menuentry %s --id %s {\n", Quote(e.Title), Quote(e.ID))
+	e.writeCount(b)
+	if e.UKI != "" {
+		fmt.Fprintf(b, "\tchainloader \"$esp\"%s\n}\n", Quote(e.UKI))
+		return nil
+	}
+	fmt.Fprintf(b, "\tlinux \"$bootdir\"%s", Quote(e.Linux))
+	for _, a := range e.Options {
+		word, err := argument(a)
+		if err != nil {
+			return err
+		}
+		b.WriteString(" " + Quote(word))
+	}
+	fmt.Fprintf(b, "\n\tinitrd \"$bootdir\"%s\n}\n", Quote(e.Initrd))
+	return nil
+}
+
+// writeCount takes one of the tries. GRUB's language cannot subtract, so every number
+// has its successor. If the block cannot be written GRUB says so and goes on.
+func (e Entry) writeCount(b *bytes.Buffer) {
+	c := e.Count
+	if c == nil || c.Left == 0 {
+		return
+	}
+	word := "if"
+	for left := c.Left; left > 0; left-- {
+		done := c.Left + c.Done - left
+		fmt.Fprintf(b, "\t%s [ \"$%s\" = %s ]; then\n\t\tset %s=%s\n", word, c.Var, c.Value(left, done), c.Var, c.Value(left-1, done+1))
+		word = "elif"
+	}
+	fmt.Fprintf(b, "\tfi\n\tsave_env --file %s %s\n", envFile, c.Var)
 }
 
 // Quote makes one word of s for GRUB's shell, in which nothing is expanded.

@@ -34,6 +34,7 @@ func TestMenu(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `# bootc writes this file together with the entries beside it.
+set fallback="1"
 menuentry 'Debian'\''s $best { 13; ` + "`x`" + ` \' --id 'bootc_debian-13-1' {
 	linux "$bootdir"'/bootc_composefs-00/vmlinuz' 'quiet' 'foo=a b' 'bar=c d' 'x=$y;{}&|'
 	initrd "$bootdir"'/bootc_composefs-00/initrd'
@@ -46,6 +47,65 @@ menuentry 'UKI' --id 'bootc_debian-12-0' {
 		t.Errorf("got:\n%s", got)
 	}
 	check(t, got)
+}
+
+// The menu counts down from what the file's name says, in GRUB's words, and puts an
+// entry without tries last.
+func TestMenuCounts(t *testing.T) {
+	t.Parallel()
+	got, err := Menu([]Entry{
+		{ID: "new", Title: "new", UKI: "/n.efi", Count: &Count{Var: "bootc_tries_7_ab", Left: 2, Done: 1}},
+		{ID: "old", Title: "old", UKI: "/o.efi"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := `menuentry 'new' --id 'new' {
+	if [ "$bootc_tries_7_ab" = 2-1 ]; then
+		set bootc_tries_7_ab=1-2
+	elif [ "$bootc_tries_7_ab" = 1-2 ]; then
+		set bootc_tries_7_ab=0-3
+	fi
+	save_env --file "$bootdir"'/grub/grubenv' bootc_tries_7_ab
+	chainloader "$esp"'/n.efi'
+}
+`
+	want := `# bootc writes this file together with the entries beside it.
+set fallback="1"
+if [ -f "$bootdir"'/grub/grubenv' ]; then
+	load_env --file "$bootdir"'/grub/grubenv' bootc_tries_7_ab
+fi
+if [ -z "$bootc_tries_7_ab" ]; then
+	set bootc_tries_7_ab=2-1
+fi
+if [ "$bootc_tries_7_ab" != 0-3 ]; then
+` + entry + `fi
+menuentry 'old' --id 'old' {
+	chainloader "$esp"'/o.efi'
+}
+if [ "$bootc_tries_7_ab" = 0-3 ]; then
+` + entry + `fi
+`
+	if string(got) != want {
+		t.Errorf("got:\n%s", got)
+	}
+	check(t, got)
+}
+
+func TestParseCount(t *testing.T) {
+	t.Parallel()
+	c := Count{Left: 3}
+	for value, want := range map[string]string{
+		"3-0": "3-0", "2-1": "2-1", "0-3": "0-3", "": "-", "4-0": "-", "3-1": "-", "-1-4": "-", "2-1 ": "-", "02-1": "-",
+	} {
+		got := "-"
+		if left, done, ok := c.ParseCount(value); ok {
+			got = c.Value(left, done)
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
 }
 
 // What GRUB would alter is refused, with its name.

@@ -96,6 +96,9 @@ func (s *Sysroot) delete(ctx context.Context, id verity.Digest) error {
 	if !isLive && !isStaged {
 		return ErrNotFound
 	}
+	if good := lastGood(m); !booted.Proven() && len(good) == 1 && good[0].ID == id {
+		return ErrLastGood
+	}
 	staged := m.staged
 	if isStaged && staged[0].ID == id {
 		staged = nil

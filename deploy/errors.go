@@ -16,6 +16,11 @@ var (
 	ErrNotFound = errors.New("no such deployment")
 	// ErrBooted means that the deployment cannot be deleted, for it runs.
 	ErrBooted = errors.New("cannot delete currently booted deployment")
+	// ErrProven means that the deployment that runs is not on trial.
+	ErrProven = errors.New("the deployment that runs has completed a boot, and is not given up by itself")
+	// ErrLastGood means that the deployment cannot be deleted, for it is the only one
+	// that is known to boot.
+	ErrLastGood = errors.New("the deployment that runs has not completed a boot yet, and this is the one to go back to")
 	// ErrNoRoom means that a file system is too full.
 	ErrNoRoom = errors.New("insufficient free space")
 	// ErrNoSoftReboot means that only a reboot can start the deployment.

@@ -42,6 +42,7 @@ type machine struct {
 	pushed  *registrytest.Built // last
 	noUnits error               // units do not start
 	bound   BoundStore
+	tries   uint // of fresh deployments
 }
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
@@ -102,7 +103,7 @@ func (m *machine) system() System {
 	m.t.Helper()
 	sys := System{
 		Root: m.openDir(m.path()), Run: m.openDir(m.runPath()),
-		Booted: m.booted, Loader: m.loader, Arch: "amd64", Bound: m.bound,
+		Booted: m.booted, Loader: m.loader, Arch: "amd64", Bound: m.bound, Tries: m.tries,
 		Image: image.Options{
 			Root: filepath.Join(m.dir, "policy"), PolicyPath: filepath.Join(m.dir, "policy/policy.json"), InsecureTLS: true,
 			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Minute},
@@ -492,6 +493,8 @@ func (v osVersion) build(t testing.TB) *registrytest.Built {
 		registrytest.File("usr/lib/modules/6.12/vmlinuz", kernel+strings.Repeat(" vmlinuz", 100)),
 		registrytest.File("usr/lib/modules/6.12/initramfs.img", "initramfs"),
 		registrytest.File("var/lib/seed", "of the image"),
+		registrytest.Dir("usr/lib/systemd"), registrytest.Dir("usr/lib/systemd/system"),
+		registrytest.File(completeUnit, "[Unit]\n"),
 		registrytest.File("etc/hostname", "localhost\n"),
 		registrytest.File("etc/group", "root:x:0:\n"),
 		registrytest.File("etc/default/big", registrytest.Random(2, 300)),

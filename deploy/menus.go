@@ -103,13 +103,28 @@ func (s *Sysroot) bootedEntry(m menus) (bootloader.Entry, error) {
 	return e, nil
 }
 
-// rollback is the first deployment of the live menu that does not run.
+// rollback is the first deployment of the live menu that does not run and has
+// completed a boot; or that which boots next, whatever it is.
 func (s *Sysroot) rollback(m menus) (bootloader.Entry, bool) {
-	others := without(m.live, s.sys.Booted.ID)
-	if s.sys.Booted.ID.IsZero() || len(others) == 0 {
+	if s.sys.Booted.ID.IsZero() {
 		return bootloader.Entry{}, false
 	}
-	return others[0], true
+	for i, e := range m.live {
+		if e.ID != s.sys.Booted.ID && (i == 0 || e.Proven()) {
+			return e, true
+		}
+	}
+	return bootloader.Entry{}, false
+}
+
+// lastGood is the first deployment of the live menu that has completed a boot.
+func lastGood(m menus) []bootloader.Entry {
+	for _, e := range m.live {
+		if e.Proven() {
+			return []bootloader.Entry{e}
+		}
+	}
+	return nil
 }
 
 // rollbackQueued says whether another deployment boots next than the one that runs, and
@@ -122,10 +137,13 @@ func (s *Sysroot) rollbackQueued(m menus) bool {
 }
 
 // nextMenu is the menu in which first boots by default: behind it come the
-// deployment that runs, to fall back to, and the pinned ones. All others are given
-// up when it goes live.
+// deployment that runs, to fall back to, if that has not completed a boot yet one that
+// has, and the pinned ones. All others are given up when it goes live.
 func (s *Sysroot) nextMenu(first, booted bootloader.Entry, m menus) []bootloader.Entry {
 	menu := append([]bootloader.Entry{first}, without([]bootloader.Entry{booted}, first.ID)...)
+	if !booted.Proven() {
+		menu = append(menu, without(without(lastGood(m), first.ID), booted.ID)...)
+	}
 	for _, e := range m.live {
 		if _, ok := byID(menu, e.ID); ok {
 			continue
@@ -133,6 +151,9 @@ func (s *Sysroot) nextMenu(first, booted bootloader.Entry, m menus) []bootloader
 		if o, _ := s.origin(e.ID); o.pinned { // unknown is unpinned
 			menu = append(menu, e)
 		}
+	}
+	if len(lastGood(menus{live: menu[1:]})) == 0 {
+		menu[0].Tries = nil // it would be given up for nothing better
 	}
 	return menu
 }

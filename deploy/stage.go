@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,7 @@ import (
 type StageOptions struct {
 	DownloadOnly bool // a reboot does not apply it, until Unlock
 	Parallel     int  // layers fetched at once; 0 means pull.DefaultParallel
+	AllowFailed  bool // even an image that was given up, which is forgiven by it
 }
 
 // Staged is what Stage brought about.
@@ -86,7 +88,9 @@ func (st *staging) decide(ctx context.Context) (err error) {
 		return s.setLock(ctx, st.menus, st.o.DownloadOnly)
 	case Unstage:
 		return s.dropStaged(ctx)
-	case Unchanged, Available:
+	case Available:
+		return s.refused(st.u, st.o.AllowFailed)
+	case Unchanged:
 	}
 	return nil
 }
@@ -274,8 +278,26 @@ func (st *staging) examine(ctx context.Context) (err error) {
 		return err
 	}
 	st.next, err = st.entry(options)
+	st.next.Tries = st.tries()
 	st.next = st.withSources(st.next)
 	return errors.Join(st.merge.Err(), err)
+}
+
+// completeUnit is in images that say by themselves that they have booted.
+const completeUnit = "usr/lib/systemd/system/bootc-boot-complete.service"
+
+// tries are those of the candidate. An image that never says that it has booted well is
+// trusted at once: counted, it would be given up however well it is.
+func (st *staging) tries() *bootloader.Tries {
+	n := min(st.s.sys.Tries, bootloader.MaxTries)
+	if n == 0 {
+		return nil
+	}
+	if _, err := fs.Stat(st.fsys, completeUnit); err != nil {
+		st.s.warn("%s has no bootc-boot-complete.service: its boots are not counted", st.u.Target.name())
+		return nil
+	}
+	return &bootloader.Tries{Left: n}
 }
 
 // options are the kernel arguments of the booted deployment, with those of its image
@@ -374,7 +396,12 @@ func (st *staging) steps() []step {
 			}
 			return s.stageEtc(ctx, st.repo, st.id, st.etc)
 		}},
-		step{"write the origin", func(context.Context) error { return s.writeOrigin(st.id, st.origin) }})
+		step{"write the origin", func(context.Context) error {
+			if err := s.forgetTrial(st.id); err != nil {
+				return err
+			}
+			return s.writeOrigin(st.id, st.origin)
+		}})
 	return append(steps, s.stageMenuSteps(menu, marker{Locked: st.o.DownloadOnly})...)
 }
 

@@ -40,11 +40,17 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 	if h.Status.RollbackQueued = known && s.rollbackQueued(m); h.Status.RollbackQueued {
 		h.Spec.BootOrder = host.BootRollback
 	}
-	if e, ok := s.rollback(m); ok {
-		h.Status.Rollback = s.liveEntry(m, e)
-		for _, other := range without(without(m.live, s.sys.Booted.ID), e.ID) {
+	rollback, ok := s.rollback(m)
+	if ok {
+		h.Status.Rollback = s.liveEntry(m, rollback)
+	}
+	if !s.sys.Booted.ID.IsZero() {
+		for _, other := range without(without(m.live, s.sys.Booted.ID), rollback.ID) {
 			h.Status.OtherDeployments = append(h.Status.OtherDeployments, *s.liveEntry(m, other))
 		}
+	}
+	for _, f := range s.memoryOrWarn().Failed {
+		h.Status.FailedUpdates = append(h.Status.FailedUpdates, f.document())
 	}
 	for _, e := range []*host.BootEntry{h.Status.Staged, h.Status.Booted} {
 		if h.Spec.Image == nil && e != nil && e.Image != nil {
@@ -85,6 +91,9 @@ func (s *Sysroot) bootEntry(e bootloader.Entry) *host.BootEntry {
 			MissingVerityAllowed: e.Root.Optional,
 		},
 	}
+	if e.Tries != nil {
+		out.Trial = &host.Trial{TriesLeft: e.Tries.Left, TriesDone: e.Tries.Done}
+	}
 	if !o.target.Ref.IsZero() {
 		out.Image = &host.ImageStatus{
 			Image:        o.target.reference(),
@@ -98,6 +107,15 @@ func (s *Sysroot) bootEntry(e bootloader.Entry) *host.BootEntry {
 		out.CachedUpdate = s.remembered(o)
 	}
 	return out
+}
+
+// document is the failure as the status document has it.
+func (f Failed) document() host.FailedUpdate {
+	return host.FailedUpdate{
+		Image: f.Image, ImageDigest: f.Digest.String(), Version: optional(f.Version), Verity: f.ID.String(),
+		Reason: f.Reason, Output: optional(f.Output), Tries: f.Tries,
+		FirstBoot: f.Started, Recorded: f.Recorded, BootIDs: f.Boots,
+	}
 }
 
 // optional is nil for an empty text.

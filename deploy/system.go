@@ -32,6 +32,10 @@ type System struct {
 	// is nil an OS image that is bound to some is refused.
 	Bound BoundStore
 
+	// Tries is how often a fresh deployment may try to boot until one boot is complete,
+	// [bootloader.MaxTries] at most; 0 trusts it at once.
+	Tries uint
+
 	// Progress also receives, as messages, what went wrong without doing harm.
 	Progress progress.Func
 

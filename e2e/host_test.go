@@ -31,6 +31,7 @@ type platform struct {
 	Initramfs  string          // "initramfs-tools", if empty: it boots faster
 	UKI        bool            // a unified kernel image
 	OldKernel  bool            // Linux 6.1; with initramfs-tools only
+	Panics     bool            // kernels may panic
 }
 
 func (p platform) withDefaults() platform {
@@ -138,7 +139,7 @@ func bootDisk(t *testing.T, p platform, disk string, more ...testvm.Disk) *testH
 	t.Helper()
 	registry := registrytest.New(t)
 	disks := append([]testvm.Disk{{Path: disk}}, more...)
-	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks}), t, registry}
+	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics}), t, registry}
 	h.WaitBoot()
 	h.pointAtRegistry()
 	return h

@@ -67,6 +67,30 @@ type Status struct {
 	Type             *Type              `json:"type"`
 	UsrOverlay       *FilesystemOverlay `json:"usrOverlay"`
 	ReadOnly         bool               `json:"readOnly"` // /sysroot is on a medium that cannot be written
+
+	// FailedUpdates are images that were installed, did not boot well and were given up,
+	// oldest first. Upstream's document has no such key.
+	FailedUpdates []FailedUpdate `json:"failedUpdates,omitempty"`
+}
+
+// FailedUpdate is an image that is not installed again until it is forgiven.
+type FailedUpdate struct {
+	Image       string     `json:"image"` // reference that it came from
+	ImageDigest string     `json:"imageDigest"`
+	Version     *string    `json:"version"`
+	Verity      string     `json:"verity"` // id of the deployment
+	Reason      string     `json:"reason"`
+	Output      *string    `json:"output"` // the end of what the check printed that failed
+	Tries       uint       `json:"tries"`  // that the boot loader made
+	FirstBoot   *time.Time `json:"firstBoot"`
+	Recorded    time.Time  `json:"recorded"`
+	BootIDs     []string   `json:"bootIds,omitempty"` // of those that reached userspace
+}
+
+// Trial is what is left of a deployment's tries to complete a boot.
+type Trial struct {
+	TriesLeft uint `json:"triesLeft"`
+	TriesDone uint `json:"triesDone"`
 }
 
 // FilesystemOverlay is what lies over /usr.
@@ -94,6 +118,7 @@ type BootEntry struct {
 	Store             *string          `json:"store"`        // always null for composefs
 	Ostree            *OstreeStatus    `json:"ostree"`
 	Composefs         *ComposefsStatus `json:"composefs"`
+	Trial             *Trial           `json:"trial,omitempty"` // nil once it has completed a boot; upstream has no such key
 }
 
 // ImageStatus is the image that a deployment was made of.

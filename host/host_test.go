@@ -28,7 +28,14 @@ func full() *Host {
 		Type:             new(BootcHost),
 		UsrOverlay:       &FilesystemOverlay{AccessMode: AccessReadWrite, Persistence: Transient},
 		ReadOnly:         true,
+		FailedUpdates: []FailedUpdate{{
+			Image: "registry:quay.io/acme/os:44", ImageDigest: "sha256:" + strings.Repeat("f", 64), Version: new("44.9"),
+			Verity: strings.Repeat("f", 128), Reason: "the required check web failed", Output: new("down\n"), Tries: 3,
+			FirstBoot: new(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)), Recorded: time.Date(2026, 9, 1, 12, 9, 0, 0, time.UTC),
+			BootIDs: []string{"b1", "b2"},
+		}},
 	}
+	h.Status.Booted.Trial = &Trial{TriesLeft: 2, TriesDone: 1}
 	return h
 }
 
@@ -134,11 +141,16 @@ func TestKeys(t *testing.T) {
 		},
 		"status": m{
 			"staged":           entry("b", "44.2", m{"downloadOnly": true}),
-			"booted":           entry("a", "44.1", m{"cachedUpdate": image("e", "44.3")}),
+			"booted":           entry("a", "44.1", m{"cachedUpdate": image("e", "44.3"), "trial": m{"triesLeft": 2.0, "triesDone": 1.0}}),
 			"rollback":         entry("c", "44.0", m{"softRebootCapable": true}),
 			"otherDeployments": []any{entry("d", "43.9", m{"pinned": true})},
 			"rollbackQueued":   true, "type": "bootcHost",
 			"usrOverlay": m{"accessMode": "readWrite", "persistence": "transient"}, "readOnly": true,
+			"failedUpdates": []any{m{
+				"image": "registry:quay.io/acme/os:44", "imageDigest": "sha256:" + strings.Repeat("f", 64), "version": "44.9",
+				"verity": strings.Repeat("f", 128), "reason": "the required check web failed", "output": "down\n", "tries": 3.0,
+				"firstBoot": "2026-09-01T12:00:00Z", "recorded": "2026-09-01T12:09:00Z", "bootIds": []any{"b1", "b2"},
+			}},
 		},
 	}
 	if diff := cmp.Diff(want, doc); diff != "" {

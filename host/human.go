@@ -46,6 +46,25 @@ func (h *Host) writeSlots(text *bytes.Buffer, o HumanOptions) {
 		}
 		writeRows(text, s.rows(o))
 	}
+	for _, f := range h.Status.FailedUpdates {
+		text.WriteByte('\n')
+		writeRows(text, f.rows(o))
+	}
+}
+
+// rows are those of an image that was given up.
+func (f FailedUpdate) rows(o HumanOptions) []row {
+	rows := []row{{"    Failed image", f.Image}, {"Digest", f.ImageDigest}}
+	if f.Version != nil {
+		rows = append(rows, row{"Version", *f.Version})
+	}
+	rows = append(rows, row{"Reason", f.Reason}, row{"Given up", fmt.Sprintf("%s, after %d tries", Seconds(f.Recorded), f.Tries)})
+	if o.Verbose && f.Output != nil {
+		for line := range strings.Lines(*f.Output) {
+			rows = append(rows, row{"Output", strings.TrimRight(line, "\n")})
+		}
+	}
+	return rows
 }
 
 // slot is a deployment in its role.
@@ -106,6 +125,9 @@ func (s slot) rows(o HumanOptions) []row {
 	if s.queued {
 		add("Queued", "yes")
 	}
+	if t := e.Trial; t != nil {
+		add("On trial", fmt.Sprintf("%d tries made, %d left", t.TriesDone, t.TriesLeft))
+	}
 	rows = append(rows, e.updateRows()...)
 	if s.overlay != nil {
 		add("/usr overlay", s.overlay.String())
@@ -126,7 +148,7 @@ func (e *BootEntry) imageRows() []row {
 	case i.Version != nil:
 		rows = append(rows, row{"Version", i.versionAndTime()})
 	case i.Timestamp != nil:
-		rows = append(rows, row{"Timestamp", seconds(*i.Timestamp)})
+		rows = append(rows, row{"Timestamp", Seconds(*i.Timestamp)})
 	}
 	return rows
 }
@@ -177,11 +199,11 @@ func (i *ImageStatus) versionAndTime() string {
 	if i.Timestamp == nil {
 		return *i.Version
 	}
-	return fmt.Sprintf("%s (%s)", *i.Version, seconds(*i.Timestamp))
+	return fmt.Sprintf("%s (%s)", *i.Version, Seconds(*i.Timestamp))
 }
 
-// seconds is a time in RFC 3339, in UTC and without fractions.
-func seconds(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+// Seconds is a time in RFC 3339, in UTC and without fractions.
+func Seconds(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 func yes(b bool) string {
 	if b {

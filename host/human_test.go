@@ -52,6 +52,7 @@ func TestHuman(t *testing.T) {
         Digest: ` + shaA + ` (amd64)
         Verity: ` + idA + `
        Version: 44.1 (` + stamp + `)
+      On trial: 1 tries made, 2 left
  UpdateVersion: 44.3 (` + stamp + `)
   UpdateDigest: ` + shaE + `
   /usr overlay: transient, read/write
@@ -67,6 +68,12 @@ func TestHuman(t *testing.T) {
         Verity: ` + idD + `
        Version: 43.9 (` + stamp + `)
         Pinned: yes
+
+    Failed image: registry:quay.io/acme/os:44
+          Digest: sha256:` + strings.Repeat("f", 64) + `
+         Version: 44.9
+          Reason: the required check web failed
+        Given up: 2026-09-01T12:09:00Z, after 3 tries
 `,
 		},
 		{

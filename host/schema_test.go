@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,11 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// Every key of ours is one of the schema's: a validator ignores those it does not know.
+// added are the keys that upstream's document does not have. Its readers pass over them.
+var added = []string{".status.failedUpdates", ".status.booted.trial"}
+
+// Every other key of ours is one of the schema's: a validator ignores those it does not
+// know.
 func TestSchemaKnowsOurKeys(t *testing.T) {
 	t.Parallel()
 	text, err := full().JSON()
@@ -81,6 +86,9 @@ func checkKeys(t *testing.T, s *jsonschema.Schema, path string, v any) {
 	case map[string]any:
 		for key, value := range v {
 			sub := property(s, key)
+			if sub == nil && slices.Contains(added, path+"."+key) {
+				continue
+			}
 			if sub == nil {
 				t.Errorf("%s.%s is not in the schema", path, key)
 				continue

@@ -16,6 +16,12 @@ put 755 /usr/bin "$bin"/bootc
 install -D -m 755 "$bin"/bootc-initramfs "$destdir/usr/lib/bootc/initramfs-setup"
 put 644 /usr/lib/systemd/system systemd/*.service systemd/*.timer systemd/*.path systemd/*.target
 put 644 /usr/lib/tmpfiles.d systemd/bootc.conf
+units=/usr/lib/systemd/system
+# Whoever forgets these would have every update undone.
+install -d "$destdir$units"/{basic.target.wants,boot-complete.target.requires}
+ln -sf ../bootc-boot-complete.service "$destdir$units/basic.target.wants/"
+ln -sf ../bootc-boot-check.service "$destdir$units/boot-complete.target.requires/"
+put 644 /usr/lib/bootc/kargs.d systemd/10-bootc-panic.toml
 put 644 /usr/lib/systemd/system-preset systemd/*.preset
 put 755 /usr/lib/bootc systemd/destructive-cleanup
 install -d -m 755 "$destdir/usr/lib/systemd/system-generators" "$destdir/usr/lib/bootc/bound-images.d"

@@ -32,6 +32,7 @@ declare -A may=(
 	[boundimage]=''
 	[host]=''
 	[pkgdb]=''
+	[health]=''
 	[pull]='composefs/verity composefs/tree composefs/erofs composefs/repo composefs/mount composefs/oci selinux image layers'
 	[bootloader]='composefs/verity kargs bootloader/bls bootloader/grubcfg'
 	[bootloader/bls]=''

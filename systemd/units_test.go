@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,9 @@ func TestUnitsVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(units, fstabUnit), []byte(fstabText), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(root, "bin"), 0o755), os.WriteFile(filepath.Join(root, "bin/sh"), nil, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	const bad = "bootc-bad.service"
@@ -119,6 +123,7 @@ func TestUnitsPreset(t *testing.T) {
 		}
 	}
 	want := []string{
+		"bootc-boot-check.service", "bootc-boot-complete.service",
 		"bootc-destructive-cleanup.service", "bootc-enable-verity.service", "bootc-status-updated-onboot.target",
 		"bootc-status-updated.path", "bootc-sysusers-shadow-sync.service",
 	}

@@ -82,6 +82,7 @@ func (e *env) app() *cli.App {
 			e.installCommand(),
 			e.containerCommand(),
 			e.statusCommand(),
+			e.whyCommand(),
 			e.upgradeCommand(),
 			e.switchCommand(),
 			e.rollbackCommand(),

@@ -38,6 +38,9 @@ func examples() map[string][]example {
 		"bootc container ukify": {
 			{"A unified kernel image of the image at /target, from which the kernel was moved", "bootc container ukify --rootfs /target --kernel-dir /target/kernel/6.12.48 -- --output=/out/6.12.48.efi"},
 		},
+		"bootc why": {
+			{"Why an update does not arrive", "bootc why"},
+		},
 		"bootc status": {
 			{"For people", "bootc status --format humanreadable"},
 			{"The digest of the image that runs, for a script", "bootc status --json | jq -r .status.booted.image.imageDigest"},

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -318,6 +319,13 @@ func (h fixtureHost) start(id string) error {
 		return err
 	}
 	mounts := "29 1 0:25 / / ro - overlay composefs:" + id + " ro\n31 29 0:99 / /efi rw - vfat /dev/x1 rw\n"
+	random := h.path("proc/sys/kernel/random")
+	if err := os.MkdirAll(random, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(random+"/boot_id", []byte(rand.Text()+"\n"), 0o644); err != nil {
+		return err
+	}
 	return os.WriteFile(h.path("proc/self/mountinfo"), []byte(mounts), 0o644)
 }
 

@@ -46,6 +46,8 @@ var hints = []struct {
 	{bootloader.ErrNoRoom, roomHint},
 	{deploy.ErrNoRoom, roomHint},
 	{deploy.ErrBooted, "boot another one first: 'bootc rollback --apply'"},
+	{deploy.ErrFailedBefore, "'bootc status --verbose' tells more; another digest is installed as ever, and --allow-failed tries this one again"},
+	{deploy.ErrProven, "'bootc rollback' goes back without giving anything up"},
 	{deploy.ErrNotFound, "'bootc status --json' has the id of each deployment, as verity"},
 	{errNoOstree, "'bootc delete-deployment' removes a deployment, 'bootc internals composefs-gc' what belongs to none"},
 	{deploy.ErrLocked, "'bootc upgrade --from-downloaded' lets it through"},

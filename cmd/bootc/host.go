@@ -60,9 +60,9 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 	s, err := open(ctx, deploy.System{
 		Bound: image.Store{Mount: h.MountRoot, Dir: deploy.BoundDir, Options: images, Local: a.local},
 		Root:  h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
-		Loader: loader,
-		Image:  images,
-		Arch:   runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
+		Loader: loader, Tries: e.tries(a),
+		Image: images,
+		Arch:  runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Wait:      e.waiting,
 		Log:       e.journal,
@@ -77,6 +77,14 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		err = errors.Join(err, e.dropStaleRoot(o))
 	}
 	return err
+}
+
+// tries is how often a fresh deployment may try to boot. Who only looks stages none.
+func (e *env) tries(a access) uint {
+	if !a.write {
+		return 0
+	}
+	return e.bootConfig().Tries
 }
 
 // waiting tells why nothing happens for a while.

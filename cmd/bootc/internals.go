@@ -8,7 +8,7 @@ func (e *env) internalsCommand() *cli.Command {
 		Name:   "internals",
 		Usage:  "tools for administrators and tests",
 		Hidden: true,
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			e.cfsCommand(),
 			e.mkcomposefsCommand(),
 			e.fsverityCommand(),
@@ -22,6 +22,6 @@ func (e *env) internalsCommand() *cli.Command {
 			e.cleanupCommand(),
 			e.rebootCommand(),
 			e.generateDocsCommand(),
-		},
+		}, e.bootCommands()...),
 	}
 }

@@ -14,7 +14,10 @@ func (e *env) rollbackCommand() *cli.Command {
 		Name: "rollback", Usage: "have the previous deployment boot next",
 		Description: "Puts the previous deployment first in the boot menu; run once more, the one that runs. " +
 			"A staged deployment is dropped. Each deployment has its own /etc: what was changed in the one of the running system does not go with it.",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "apply", Usage: "reboot"}, softRebootFlag()},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "apply", Usage: "reboot"}, softRebootFlag(),
+			&cli.BoolFlag{Name: "auto", Usage: "give up the running deployment, if it has not completed a boot yet, and do not install its image again"},
+		},
 		Action: e.rollback,
 	}
 }
@@ -32,6 +35,10 @@ func (e *env) rollback(c *cli.Context) error {
 func (e *env) doRollback(c *cli.Context) error {
 	var res *deploy.RollbackResult
 	err := e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) (err error) {
+		if c.Bool("auto") {
+			res, err = e.giveUp(c, s)
+			return err
+		}
 		if c.String("soft-reboot") == softRequired {
 			if err := canRollBackSoftly(s); err != nil {
 				return err
@@ -69,4 +76,13 @@ func canRollBackSoftly(s opened) error {
 		return softRefusal("rollback", err)
 	}
 	return err
+}
+
+// giveUp is rollback --auto.
+func (e *env) giveUp(c *cli.Context, s opened) (*deploy.RollbackResult, error) {
+	boot, err := e.thisBoot()
+	if err != nil {
+		return nil, err
+	}
+	return s.GiveUpBooted(c.Context, boot, "given up by 'bootc rollback --auto'")
 }

@@ -26,6 +26,7 @@ func (e *env) switchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "no-signature-verification", Hidden: true, Usage: "accepted for scripts, and of no meaning"},
 			softRebootFlag(),
 			progressFdFlag(),
+			allowFailedFlag(),
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
 		},
 		Action: e.switchTo,
@@ -50,7 +51,7 @@ func (e *env) switchTo(c *cli.Context) error {
 		return e.withSysroot(c.Context, access{write: true, quiet: true}, func(s opened) error { return s.Retarget(want) })
 	}
 	staged := false
-	err = e.update(c, deploy.StageOptions{}, func(s opened) (deploy.Target, error) {
+	err = e.update(c, deploy.StageOptions{AllowFailed: c.Bool("allow-failed")}, func(s opened) (deploy.Target, error) {
 		now, err := s.Spec()
 		if err != nil {
 			return now, err

@@ -27,10 +27,16 @@ func (e *env) upgradeCommand() *cli.Command {
 			&cli.BoolFlag{Name: "download-only", Usage: "stage it, but let a reboot not apply it"},
 			&cli.BoolFlag{Name: "from-downloaded", Usage: "let a reboot apply what --download-only staged; ask no registry"},
 			progressFdFlag(),
+			allowFailedFlag(),
 			&cli.StringFlag{Name: "tag", Usage: "follow the tag `TAG` of the same image from now on"},
 		},
 		Action: e.upgrade,
 	}
+}
+
+// allowFailedFlag is the flag that forgives an image.
+func allowFailedFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "allow-failed", Usage: "even if the image did not boot well before and was given up"}
 }
 
 func (e *env) upgrade(c *cli.Context) error {
@@ -60,7 +66,7 @@ func (e *env) upgrade(c *cli.Context) error {
 	case c.Bool("from-downloaded"):
 		return e.upgradeFromDownloaded(c)
 	}
-	return e.update(c, deploy.StageOptions{DownloadOnly: c.Bool("download-only")}, func(s opened) (deploy.Target, error) {
+	return e.update(c, deploy.StageOptions{DownloadOnly: c.Bool("download-only"), AllowFailed: c.Bool("allow-failed")}, func(s opened) (deploy.Target, error) {
 		return upgradeTarget(c, s)
 	})
 }

@@ -3,7 +3,7 @@
 # __bootc_command sets subs, flags and operand to what the command $1 has.
 __bootc_command() {
     case $1 in
-    'bootc') subs='install container status upgrade switch rollback edit pin unpin usr-overlay loader-entries config-diff diff image delete-deployment composefs-finalize-staged' flags='--help -h --version -V' operand='' ;;
+    'bootc') subs='install container status why upgrade switch rollback edit pin unpin usr-overlay loader-entries config-diff diff image delete-deployment composefs-finalize-staged' flags='--help -h --version -V' operand='' ;;
     'bootc install') subs='to-disk to-filesystem to-existing-root finalize print-configuration' flags='--help -h' operand='' ;;
     'bootc install to-disk') subs='' flags='--help -h --wipe --block-setup --filesystem --root-size --via-loopback --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
     'bootc install to-filesystem') subs='' flags='--help -h --root-mount-spec --boot-mount-spec --replace --acknowledge-destructive --skip-finalize --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
@@ -18,9 +18,10 @@ __bootc_command() {
     'bootc container compute-composefs-digest') subs='' flags='--help -h --write-dumpfile-to --exact-times' operand='@file' ;;
     'bootc container export') subs='' flags='--help -h --format --output -o --kernel-in-boot --disable-selinux' operand='' ;;
     'bootc status') subs='' flags='--help -h --format --format-version --booted --verbose -v' operand='' ;;
-    'bootc upgrade') subs='' flags='--help -h --quiet --check --full --json --apply --soft-reboot --download-only --from-downloaded --tag' operand='' ;;
-    'bootc switch') subs='' flags='--help -h --transport --enforce-container-sigpolicy --apply --retain --soft-reboot --quiet' operand='' ;;
-    'bootc rollback') subs='' flags='--help -h --apply --soft-reboot' operand='' ;;
+    'bootc why') subs='' flags='--help -h' operand='' ;;
+    'bootc upgrade') subs='' flags='--help -h --quiet --check --full --json --apply --soft-reboot --download-only --from-downloaded --allow-failed --tag' operand='' ;;
+    'bootc switch') subs='' flags='--help -h --transport --enforce-container-sigpolicy --apply --retain --soft-reboot --allow-failed --quiet' operand='' ;;
+    'bootc rollback') subs='' flags='--help -h --apply --soft-reboot --auto' operand='' ;;
     'bootc edit') subs='' flags='--help -h --filename -f --quiet' operand='' ;;
     'bootc pin') subs='' flags='--help -h' operand='' ;;
     'bootc unpin') subs='' flags='--help -h' operand='' ;;
@@ -42,7 +43,7 @@ __bootc_command() {
     'bootc state wipe-ostree') subs='' flags='--help -h' operand='' ;;
     'bootc exec-in-host-mount-namespace') subs='' flags='--help -h' operand='' ;;
     'bootc completion') subs='' flags='--help -h' operand='zsh fish' ;;
-    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs' flags='--help -h' operand='' ;;
+    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
     'bootc internals cfs') subs='init oci gc fsck cat images image-objects mount create-image compute-id create-dumpfile' flags='--help -h --repo --system --user --hash --erofs-version --require-verity --no-upgrade --no-repo' operand='' ;;
     'bootc internals cfs init') subs='' flags='--help -h --algorithm --insecure --erofs-version' operand='@dir' ;;
     'bootc internals cfs oci') subs='pull images inspect layer tag untag fsck dump compute-id mount' flags='--help -h' operand='' ;;
@@ -80,6 +81,9 @@ __bootc_command() {
     'bootc internals cleanup') subs='' flags='--help -h' operand='' ;;
     'bootc internals reboot') subs='' flags='--help -h' operand='' ;;
     'bootc internals generate-docs') subs='' flags='--help -h' operand='@dir' ;;
+    'bootc internals boot-check') subs='' flags='--help -h' operand='' ;;
+    'bootc internals boot-complete') subs='' flags='--help -h' operand='' ;;
+    'bootc internals boot-failed') subs='' flags='--help -h' operand='' ;;
     esac
 }
 
@@ -100,6 +104,7 @@ __bootc_enter() {
     'bootc container compute-composefs-digest') at='bootc container compute-composefs-digest' ;;
     'bootc container export') at='bootc container export' ;;
     'bootc status') at='bootc status' ;;
+    'bootc why') at='bootc why' ;;
     'bootc upgrade' | 'bootc update') at='bootc upgrade' ;;
     'bootc switch') at='bootc switch' ;;
     'bootc rollback') at='bootc rollback' ;;
@@ -162,6 +167,9 @@ __bootc_enter() {
     'bootc internals cleanup') at='bootc internals cleanup' ;;
     'bootc internals reboot') at='bootc internals reboot' ;;
     'bootc internals generate-docs') at='bootc internals generate-docs' ;;
+    'bootc internals boot-check') at='bootc internals boot-check' ;;
+    'bootc internals boot-complete') at='bootc internals boot-complete' ;;
+    'bootc internals boot-failed') at='bootc internals boot-failed' ;;
     esac
 }
 

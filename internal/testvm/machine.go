@@ -39,6 +39,9 @@ func Start(t testing.TB, o Options) *Machine {
 	}
 	m := &Machine{t: t, exited: make(chan struct{})}
 	m.console = &console{dead: m.died}
+	if o.Panics {
+		m.console.dead = nil
+	}
 	m.cmd = exec.Command(testtool.Path(t, "qemu-system-x86_64"), arguments(t, dir, o)...)
 	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up

@@ -46,6 +46,7 @@ type Options struct {
 	Firmware Firmware // UEFI, if empty
 	Disks    []Disk   // the first is booted from
 	Memory   int      // MiB; 2048, if 0
+	Panics   bool     // a kernel that panics is part of the test
 }
 
 // Disk is a disk of a machine.

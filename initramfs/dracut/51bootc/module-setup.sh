@@ -20,5 +20,8 @@ install() {
     local unit=bootc-root-setup.service
     inst_multiple /usr/lib/bootc/initramfs-setup "$systemdsystemunitdir/$unit"
     inst_multiple -o /usr/lib/composefs/setup-root-conf.toml
+    local rescue=bootc-emergency-reboot.service
+    inst_multiple sh sleep systemctl "$systemdsystemunitdir/$rescue"
+    $SYSTEMCTL -q --root "$initdir" add-wants emergency.target "$rescue"
     $SYSTEMCTL -q --root "$initdir" add-wants initrd-root-fs.target "$unit"
 }

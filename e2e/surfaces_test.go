@@ -1,0 +1,71 @@
+//go:build extended
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/testimage"
+)
+
+// TestSurfaces is what hosts of upstream's have beside the verbs: units that are told of
+// changes, shadow files without orphans, images that an OS image is bound to, and the
+// files of an earlier system, which go once.
+func TestSurfaces(t *testing.T) {
+	t.Parallel()
+	const (
+		app  = "registry.test/acme/app:v1"
+		unit = "usr/share/containers/systemd/app.container"
+		told = "usr/lib/systemd/system/told.service"
+	)
+	p := platform{}
+	h := bootHost(t, p)
+	h.wants("systemctl is-active bootc-status-updated.path bootc-sysusers-shadow-sync.service", "active", "active")
+	h.wants("readlink /run/systemd/generator/sysinit.target.wants/bootc-sysusers-shadow-sync.service", "/usr/lib/systemd/system/bootc-sysusers-shadow-sync.service")
+	h.registry.Push("acme/app", "v1", registrytest.Build(t, registrytest.Image{Layers: []registrytest.Layer{
+		{Entries: []registrytest.Entry{registrytest.File("app", "the app\n")}, Compression: registrytest.Gzip},
+	}}))
+	v2 := testimage.Append(t, os1(t, p), []registrytest.Entry{
+		registrytest.File("usr/share/os-version", "2\n"),
+		registrytest.File(unit, "[Container]\nImage="+app+"\n"),
+		registrytest.Symlink("usr/lib/bootc/bound-images.d/app.container", "/"+unit),
+		registrytest.File(told, "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo told >>/var/told'\n"),
+		registrytest.Symlink("usr/lib/systemd/system/bootc-status-updated.target.wants/told.service", "/"+told),
+		registrytest.Symlink("usr/lib/systemd/system/bootc-status-updated-onboot.target.wants/told.service", "/"+told),
+	}, nil)
+	h.serve(v2)
+
+	// Orphans, and the mark of an installation over another system.
+	h.Run("echo 'ghost:!::' >>/etc/gshadow; echo 'ghost:!:1::::::' >>/etc/shadow")
+	h.Run("mount -o remount,bind,rw /sysroot && mkdir -p /sysroot/etc /sysroot/usr/bin /sysroot/home/me && touch /sysroot/usr/bin/old /sysroot/home/me/file /sysroot/etc/bootc-destructive-cleanup && mount -o remount,bind,ro /sysroot")
+
+	h.Run("bootc upgrade --quiet")
+	const storage = "/usr/lib/bootc/storage"
+	h.wants("cat "+storage+"/overlay/*/diff/app", "the app")
+	h.wants("grep -o 'acme/app:v1' "+storage+"/overlay-images/images.json | sort -u", "acme/app:v1")
+	h.wants("findmnt -no OPTIONS /sysroot | cut -d, -f1", "ro")
+	h.Reboot("systemctl reboot")
+
+	h.wants("cat /usr/share/os-version", "2")
+	h.wants("cat /var/told", "told")
+	h.wants("grep -c ghost /etc/shadow /etc/gshadow || :", "/etc/shadow:0", "/etc/gshadow:0")
+	h.wants("for i in $(seq 60); do test -e /sysroot/etc/bootc-destructive-cleanup || break; sleep 1; done; ls -d /sysroot/usr /sysroot/etc/bootc-destructive-cleanup /sysroot/home/me/file 2>/dev/null || :", "/sysroot/home/me/file")
+	h.wants("cat "+storage+"/overlay/*/diff/app", "the app")
+
+	// Nothing is staged without what it is bound to; a rollback is told of.
+	h.serve(testimage.Append(t, v2, []registrytest.Entry{
+		registrytest.File(unit, "[Container]\nImage=registry.test/acme/missing:v1\n"),
+	}, nil))
+	h.refused("bootc upgrade --quiet", "registry.test/acme/missing:v1")
+	if s := h.status(); s.Staged != nil {
+		t.Errorf("staged: %+v", s.Staged)
+	}
+	h.Run("bootc rollback && for i in $(seq 60); do test $(wc -l </var/told) -lt 2 || break; sleep 1; done")
+	if n := strings.Count(h.Run("cat /var/told"), "told"); n < 2 {
+		t.Errorf("told %d times", n)
+	}
+	checkClean(t, h)
+	h.PowerOff()
+}

@@ -23,12 +23,14 @@ const collectLimit = time.Minute
 // Finalize applies what is staged: it merges /etc as it is now and lets the new menu
 // replace the live one. It is for the last moments of a running system. Where
 // nothing is staged, or what is staged is locked, it does nothing. After an error
-// the live menu is the old one, and the deployment is still staged.
+// the live menu is the old one, the deployment is still staged, and the memory has why:
+// it is not staged any more when somebody could look.
 func (s *Sysroot) Finalize(ctx context.Context) error {
 	f, err := s.finalizing(ctx)
 	if err == nil && f != nil {
 		if err = s.run(ctx, f.steps()); err == nil {
 			s.done(EventFinalize, "put in place the", f.id)
+			s.missed(nil)
 			s.announce()
 			ctx, cancel := context.WithTimeout(ctx, collectLimit)
 			defer cancel()
@@ -36,6 +38,7 @@ func (s *Sysroot) Finalize(ctx context.Context) error {
 		}
 	}
 	if err != nil {
+		s.missed(err)
 		return fmt.Errorf("cannot apply the staged deployment: %w", err)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +46,10 @@ func TestConflictAtShutdown(t *testing.T) {
 	m.wantPicture("staged 2 | booted 1")
 	m.boot()
 	m.wantPicture("booted 1")
+	missed := m.status().Status.MissedUpdate
+	if missed == nil || missed.ImageDigest != m.pushed.Descriptor.Digest.String() || *missed.Version != "2" || !strings.HasSuffix(missed.Reason, "etc: File 'a' now defaults to a directory in new etc") {
+		t.Errorf("missed: %+v", missed)
+	}
 	if got := m.readEtc("a"); got != "late" {
 		t.Errorf("/etc/a: %q", got)
 	}
@@ -52,6 +57,9 @@ func TestConflictAtShutdown(t *testing.T) {
 	m.mustUpgrade()
 	m.reboot()
 	m.wantPicture("booted 2 | rollback 1")
+	if missed := m.status().Status.MissedUpdate; missed != nil {
+		t.Errorf("missed still: %+v", missed)
+	}
 }
 
 // TestConflictThenMended in one and the same boot.

@@ -16,11 +16,12 @@ import (
 )
 
 // memory is the file state/bootc/boots.json: how the boots of deployments on trial
-// ended, and which images were given up for it. It is replaced as a whole, by whoever
+// ended, which images were given up for it, and what a shutdown could not apply. It is replaced as a whole, by whoever
 // holds the lock.
 type memory struct {
 	Trials []trial  `json:"trials,omitempty"`
 	Failed []Failed `json:"failed,omitempty"`
+	Missed *Missed  `json:"missed,omitempty"`
 }
 
 // trial is what is known of a deployment whose boots are counted.

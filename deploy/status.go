@@ -49,9 +49,11 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 			h.Status.OtherDeployments = append(h.Status.OtherDeployments, *s.liveEntry(m, other))
 		}
 	}
-	for _, f := range s.memoryOrWarn().Failed {
+	mem := s.memoryOrWarn()
+	for _, f := range mem.Failed {
 		h.Status.FailedUpdates = append(h.Status.FailedUpdates, f.document())
 	}
+	h.Status.MissedUpdate = mem.Missed.document()
 	for _, e := range []*host.BootEntry{h.Status.Staged, h.Status.Booted} {
 		if h.Spec.Image == nil && e != nil && e.Image != nil {
 			ref := e.Image.Image

@@ -94,6 +94,10 @@ func (s *Sysroot) whyNoUpdate(m menus, mem memory) []string {
 	if len(m.staged) > 0 && m.locked {
 		out = append(out, s.name(m.staged[0])+" is staged, but only downloaded: 'bootc upgrade --from-downloaded' lets the next shutdown apply it.")
 	}
+	if f := mem.Missed; f != nil {
+		out = append(out, fmt.Sprintf("%s (%s) was staged, and the shutdown on %s could not put it in place: %s. The next update tries again.",
+			f.Image, f.Digest, host.Seconds(f.Recorded), f.Reason))
+	}
 	for _, f := range mem.Failed {
 		out = append(out, fmt.Sprintf("%s (%s) is not installed again, for it was given up on %s: %s. "+
 			"Another digest is installed as ever; 'bootc upgrade --allow-failed' installs this one.", f.Image, f.Digest, host.Seconds(f.Recorded), f.Reason))

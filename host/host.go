@@ -71,6 +71,21 @@ type Status struct {
 	// FailedUpdates are images that were installed, did not boot well and were given up,
 	// oldest first. Upstream's document has no such key.
 	FailedUpdates []FailedUpdate `json:"failedUpdates,omitempty"`
+
+	// MissedUpdate was staged, and the last shutdown could not apply it. Upstream's
+	// document has no such key.
+	MissedUpdate *MissedUpdate `json:"missedUpdate,omitempty"`
+}
+
+// MissedUpdate is an update that the host did without because its shutdown failed to put
+// it in place.
+type MissedUpdate struct {
+	Image       string    `json:"image"` // reference that it came from; empty if that is not known
+	ImageDigest string    `json:"imageDigest"`
+	Version     *string   `json:"version"`
+	Verity      string    `json:"verity"` // id of the deployment
+	Reason      string    `json:"reason"`
+	Recorded    time.Time `json:"recorded"`
 }
 
 // FailedUpdate is an image that is not installed again until it is forgiven.

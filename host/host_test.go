@@ -34,6 +34,10 @@ func full() *Host {
 			FirstBoot: new(time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)), Recorded: time.Date(2026, 9, 1, 12, 9, 0, 0, time.UTC),
 			BootIDs: []string{"b1", "b2"},
 		}},
+		MissedUpdate: &MissedUpdate{
+			Image: "registry:quay.io/acme/os:44", ImageDigest: "sha256:" + strings.Repeat("e", 64), Version: new("44.8"),
+			Verity: strings.Repeat("e", 128), Reason: "no space left on device", Recorded: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC),
+		},
 	}
 	h.Status.Booted.Trial = &Trial{TriesLeft: 2, TriesDone: 1}
 	return h
@@ -151,6 +155,10 @@ func TestKeys(t *testing.T) {
 				"verity": strings.Repeat("f", 128), "reason": "the required check web failed", "output": "down\n", "tries": 3.0,
 				"firstBoot": "2026-09-01T12:00:00Z", "recorded": "2026-09-01T12:09:00Z", "bootIds": []any{"b1", "b2"},
 			}},
+			"missedUpdate": m{
+				"image": "registry:quay.io/acme/os:44", "imageDigest": "sha256:" + strings.Repeat("e", 64), "version": "44.8",
+				"verity": strings.Repeat("e", 128), "reason": "no space left on device", "recorded": "2026-08-01T12:00:00Z",
+			},
 		},
 	}
 	if diff := cmp.Diff(want, doc); diff != "" {

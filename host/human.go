@@ -50,6 +50,19 @@ func (h *Host) writeSlots(text *bytes.Buffer, o HumanOptions) {
 		text.WriteByte('\n')
 		writeRows(text, f.rows(o))
 	}
+	if m := h.Status.MissedUpdate; m != nil {
+		text.WriteByte('\n')
+		writeRows(text, m.rows())
+	}
+}
+
+// rows are those of an update that a shutdown could not apply.
+func (m MissedUpdate) rows() []row {
+	rows := []row{{"    Missed image", m.Image}, {"Digest", m.ImageDigest}}
+	if m.Version != nil {
+		rows = append(rows, row{"Version", *m.Version})
+	}
+	return append(rows, row{"Reason", m.Reason}, row{"Missed at", Seconds(m.Recorded)})
 }
 
 // rows are those of an image that was given up.

@@ -74,6 +74,12 @@ func TestHuman(t *testing.T) {
          Version: 44.9
           Reason: the required check web failed
         Given up: 2026-09-01T12:09:00Z, after 3 tries
+
+    Missed image: registry:quay.io/acme/os:44
+          Digest: sha256:` + strings.Repeat("e", 64) + `
+         Version: 44.8
+          Reason: no space left on device
+       Missed at: 2026-08-01T12:00:00Z
 `,
 		},
 		{

@@ -17,9 +17,12 @@ import (
 
 // Boot is the boot that a process is part of.
 type Boot struct {
-	ID       string // /proc/sys/kernel/random/boot_id
-	Now      time.Time
-	Watchdog bool // the machine says that a watchdog reset it before this boot
+	ID  string // /proc/sys/kernel/random/boot_id
+	Now time.Time
+	// Watchdog reports whether a watchdog of the machine says that it reset it before
+	// this boot. It is asked only where that matters, and may wait for devices. Nil: it
+	// is not known.
+	Watchdog func() bool
 }
 
 // Begun is what BeginBoot found.
@@ -172,11 +175,13 @@ func (b *beginning) giveUp(e bootloader.Entry, t trial, whole bool, boot Boot) {
 
 // blameWatchdog tells what ended the last boot, if nobody could take note of it.
 func (t *trial) blameWatchdog(boot Boot) {
-	if n := len(t.Boots); boot.Watchdog && n > 0 && !t.Boots[n-1].Passed && t.Boots[n-1].Reason == "" {
-		last := t.Boots[n-1]
-		last.Reason = "the watchdog reset the machine"
-		t.setBoot(last)
+	n := len(t.Boots)
+	if n == 0 || t.Boots[n-1].Passed || t.Boots[n-1].Reason != "" || boot.Watchdog == nil || !boot.Watchdog() {
+		return
 	}
+	last := t.Boots[n-1]
+	last.Reason = "the watchdog reset the machine"
+	t.setBoot(last)
 }
 
 // failure is what is known of a deployment's failing.

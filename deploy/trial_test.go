@@ -205,7 +205,7 @@ func TestTrialFails(t *testing.T) {
 				}
 				m.wantVersion("1")
 				boot := m.thisBoot()
-				boot.Watchdog = way.name == "watchdog"
+				boot.Watchdog = func() bool { return way.name == "watchdog" }
 				m.must(m.with(func(s *Sysroot) error {
 					b, err := s.BeginBoot(t.Context(), boot)
 					if err == nil && (b.OnTrial || len(b.GivenUp) != 1 || b.GivenUp[0].Tries != tries) {

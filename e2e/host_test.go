@@ -32,6 +32,7 @@ type platform struct {
 	UKI        bool            // a unified kernel image
 	OldKernel  bool            // Linux 6.1; with initramfs-tools only
 	Panics     bool            // kernels may panic
+	Watchdog   bool            // the machine has one
 }
 
 func (p platform) withDefaults() platform {
@@ -139,7 +140,7 @@ func bootDisk(t *testing.T, p platform, disk string, more ...testvm.Disk) *testH
 	t.Helper()
 	registry := registrytest.New(t)
 	disks := append([]testvm.Disk{{Path: disk}}, more...)
-	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics}), t, registry}
+	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics, Watchdog: p.Watchdog}), t, registry}
 	h.WaitBoot()
 	h.pointAtRegistry()
 	return h
@@ -228,5 +229,8 @@ func (h *testHost) checkQueue(booted, staged, rollback string, queued bool) {
 	if strings.Join(got, " ") != strings.Join([]string{booted, staged, rollback}, " ") || s.RollbackQueued != queued {
 		h.t.Errorf("booted, staged and rollback are %.8q, queued: %v\nwant %.8q, queued: %v", got, s.RollbackQueued,
 			[]string{booted, staged, rollback}, queued)
+	}
+	if s.Booted.Trial != nil {
+		h.t.Errorf("what is booted and well is on trial: %+v", s.Booted.Trial)
 	}
 }

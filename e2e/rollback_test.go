@@ -14,7 +14,7 @@ func version(t testing.TB, p platform, name string) testimage.Image {
 	t.Helper()
 	v := testimage.Append(t, os1(t, p), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
 	if p.UKI {
-		v = unified(t, v)
+		v = sealed(t, v)
 	}
 	return v
 }

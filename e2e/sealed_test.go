@@ -1,5 +1,3 @@
-//go:build extended
-
 package e2e
 
 import (
@@ -12,12 +10,11 @@ import (
 	"github.com/bootc-go/bootc/osimage"
 )
 
-// TestSealed seals an image with Debian's ukify, as users do, and compares the id that
-// went into the unified kernel image with the one that the finished image has.
-func TestSealed(t *testing.T) {
-	t.Parallel()
-	base := os1(t, platform{Initramfs: "dracut"})
-	image := testimage.Build(t, base, "testdata/Containerfile.uki", t.TempDir(), "KARGS="+strings.Join(kargs, " "))
+// sealed is the image sealed with Debian's ukify, as users do. The id that went into the
+// unified kernel image is the one that the finished image has.
+func sealed(t testing.TB, image testimage.Image) testimage.Image {
+	t.Helper()
+	image = testimage.Build(t, image, "testdata/Containerfile.uki", t.TempDir(), "KARGS="+strings.Join(kargs, " "))
 	_, uki := image.File(t, "boot/EFI/Linux/*.efi")
 	line, err := osimage.UKICmdline(bytes.NewReader(uki))
 	if err != nil {
@@ -30,4 +27,5 @@ func TestSealed(t *testing.T) {
 	if id := bootID(t, image); root.ID.String() != id {
 		t.Errorf("the command line is %q, the id of the image is %s", line, id)
 	}
+	return image
 }

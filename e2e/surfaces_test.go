@@ -1,5 +1,3 @@
-//go:build extended
-
 package e2e
 
 import (

@@ -1,14 +1,12 @@
-//go:build extended
-
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
-	"github.com/bootc-go/bootc/internal/testvm"
 )
 
 // unit is a file of a unit that the system starts.
@@ -53,19 +51,27 @@ var waysToFail = []wayToFail{
 		return []registrytest.Entry{registrytest.File(name, registrytest.Random(7, 1<<20))}
 	}, nil, "never reached userspace"},
 	{"panic", files(append(unit("panic.service", "[Unit]\nDefaultDependencies=no\n"+
-		"[Service]\nExecStart=/bin/sh -c 'sleep 25; echo c >/proc/sysrq-trigger'\n"),
+		"[Service]\nExecStart=/bin/sh -c 'sleep 10; echo c >/proc/sysrq-trigger'\n"),
 		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))...), nil, "a hang, a reset or a power failure"},
 	{"no objects", ownInit, loseObjects, "never reached userspace"},
 	{"target", files(append(unit("stuck.service", "[Service]\nType=oneshot\nExecStart=sleep infinity\n"),
-		registrytest.File("usr/lib/bootc/boot.toml", "timeout = \"60s\"\n"))...), nil, "it still starts"},
+		registrytest.File("usr/lib/bootc/boot.toml", "timeout = \"30s\"\n"))...), nil, "it still starts"},
 	{
 		"check", files(program("usr/lib/bootc/health.d/required.d/10-bad", "echo the web is down\nexit 1\n")), nil,
 		"the required check 10-bad failed: exit status 1",
 	},
-	{"hang", files(append(unit("hang.service", "[Unit]\nDefaultDependencies=no\n"+
-		"[Service]\nExecStart=/bin/sh -c 'sleep 20; echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c \"while :; do :; done\"'\n"),
+}
+
+// hang is an image in which a real-time process takes all of the processor: what the
+// kernel would leave to others is set to nothing. The dog is the driver of the watchdog.
+func hang(dog, reason string) wayToFail {
+	const script = "sleep 10; echo 0 >/sys/kernel/debug/sched/fair_server/cpu0/runtime; " +
+		"echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c \"while :; do :; done\""
+	return wayToFail{"hang", files(append(unit("hang.service", "[Unit]\nAfter=local-fs.target sys-kernel-debug.mount\nDefaultDependencies=no\n"+
+		"[Service]\nExecStart=/bin/sh -c '"+script+"'\n"),
+		registrytest.File("usr/lib/modules-load.d/watchdog.conf", dog+"\n"),
 		registrytest.File("usr/lib/systemd/system.conf.d/60-soon.conf", "[Manager]\nRuntimeWatchdogSec=20s\n"),
-		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))...), nil, "stopped before the boot was complete"},
+		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))...), nil, reason}
 }
 
 // loseKernel removes the kernel of what is staged.
@@ -106,15 +112,20 @@ func inSysroot(script string) string {
 // installs the image no more. Then one comes that is well, at its second try.
 func TestTrial(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]platform{
-		"systemd": {Panics: true}, "grub": {Loader: "grub", Firmware: testvm.BIOS, Panics: true},
+	for name, tt := range map[string]struct {
+		platform
+		hang wayToFail
+	}{
+		"systemd": {platform{Panics: true, Watchdog: true}, hang("i6300esb", "the watchdog reset the machine")},
+		"grub":    {platform{Loader: "grub", Initramfs: "dracut", Panics: true}, hang("softdog", "stopped before the boot was complete")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			p := tt.platform
 			h := bootHost(t, p)
 			v1 := h.booted().Composefs.Verity
 			h.Run("mkdir -p /etc/bootc; echo 'tries = 1' >/etc/bootc/boot.toml; echo mine >/etc/mine; echo mine >/var/lib/mine")
-			for _, way := range waysToFail {
+			for _, way := range append(slices.Clone(waysToFail), tt.hang) {
 				h.failsTo(way, p, v1)
 			}
 			h.passesAtSecondTry(p, v1)

@@ -47,6 +47,9 @@ echo changed >/var/lib/seed`)
 	if staged == nil || staged.Image.ImageDigest != v2.Digest(t).String() {
 		t.Fatalf("staged %+v, want %s", staged, v2.Digest(t))
 	}
+	if staged.Trial == nil || staged.Trial.TriesLeft != 3 {
+		t.Errorf("staged with %+v, want three tries", staged.Trial)
+	}
 	h.wants("bootc upgrade", "Staged update present, not changed")
 	h.wants(onESP("ls -d EFI/Linux/*"), strings.TrimSpace(kernels))
 	h.Run("echo later >/etc/later") // merged when the host goes down
@@ -58,6 +61,9 @@ echo changed >/var/lib/seed`)
 	}
 	if now.Rollback == nil || now.Rollback.Composefs.Verity != first.Composefs.Verity || now.Staged != nil || now.RollbackQueued {
 		t.Errorf("status is %+v, want %s for a rollback and nothing queued", now, first.Composefs.Verity)
+	}
+	if now.Booted.Trial != nil {
+		t.Errorf("on trial still: %+v", now.Booted.Trial)
 	}
 	h.wants("cat /usr/share/os-version", "2")
 	h.wants("hello --greeting=hi", "hi")

@@ -44,7 +44,7 @@ func (e *env) boot(do func(context.Context, deploy.Boot) error) cli.ActionFunc {
 		if _, err := operands(c); err != nil {
 			return err
 		}
-		b, err := e.thisBoot()
+		b, err := e.thisBoot(c.Context)
 		if err != nil {
 			return err
 		}
@@ -53,19 +53,23 @@ func (e *env) boot(do func(context.Context, deploy.Boot) error) cli.ActionFunc {
 }
 
 // thisBoot is the boot that runs.
-func (e *env) thisBoot() (deploy.Boot, error) {
+func (e *env) thisBoot(ctx context.Context) (deploy.Boot, error) {
 	id, err := os.ReadFile(filepath.Join(e.root, "proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return deploy.Boot{}, fmt.Errorf("cannot find out which boot this is: %w", err)
 	}
-	return deploy.Boot{ID: strings.TrimSpace(string(id)), Now: time.Now(), Watchdog: e.watchdogReset()}, nil
+	return deploy.Boot{ID: strings.TrimSpace(string(id)), Now: time.Now(), Watchdog: func() bool { return e.watchdogReset(ctx) }}, nil
 }
 
 // cardReset is WDIOF_CARDRESET of linux/watchdog.h: the watchdog reset the machine.
 const cardReset = 0x20
 
-// watchdogReset asks the watchdogs whether one of them is why the machine started.
-func (e *env) watchdogReset() bool {
+// watchdogReset asks the watchdogs whether one of them is why the machine started. Early
+// in a boot their drivers may have to be loaded yet.
+func (e *env) watchdogReset(ctx context.Context) bool {
+	if err := e.command(ctx, "udevadm", "settle", "--timeout=10"); err != nil {
+		fmt.Fprintf(e.stderr, "bootc: warning: not all devices may be there: %s\n", oneLine(err))
+	}
 	files, _ := filepath.Glob(filepath.Join(e.root, "sys/class/watchdog/*/bootstatus")) // the pattern is good
 	return slices.ContainsFunc(files, func(file string) bool {
 		text, err := os.ReadFile(file)

@@ -80,7 +80,7 @@ func canRollBackSoftly(s opened) error {
 
 // giveUp is rollback --auto.
 func (e *env) giveUp(c *cli.Context, s opened) (*deploy.RollbackResult, error) {
-	boot, err := e.thisBoot()
+	boot, err := e.thisBoot(c.Context)
 	if err != nil {
 		return nil, err
 	}

@@ -47,6 +47,7 @@ type Options struct {
 	Disks    []Disk   // the first is booted from
 	Memory   int      // MiB; 2048, if 0
 	Panics   bool     // a kernel that panics is part of the test
+	Watchdog bool     // the machine has one, an Intel 6300ESB
 }
 
 // Disk is a disk of a machine.
@@ -117,6 +118,9 @@ func arguments(t testing.TB, dir string, o Options) []string {
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+rdrand",
 		"-smp", "1", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", "stdio",
 		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+	}
+	if o.Watchdog {
+		args = append(args, "-device", "i6300esb")
 	}
 	if o.Firmware != BIOS {
 		args = append(args, firmware(t, dir)...)

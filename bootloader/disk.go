@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/atomicfile"
 )
 
 // area is a directory on a file system that the loader reads.
@@ -25,10 +27,10 @@ func (a area) open() (*os.Root, error) { return os.OpenRoot(fdPath(a.dir)) }
 
 func fdPath(dir *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(dir.Fd())) }
 
-// sync makes all changes of the file system durable. FAT promises nothing for the
-// fsync of a directory, so the whole file system it is.
+// sync makes all changes of the file system durable. FAT promises nothing for other
+// directories than that of an fsync, so the whole file system it is.
 func (a area) sync() error {
-	if err := unix.Syncfs(int(a.dir.Fd())); err != nil {
+	if err := atomicfile.SyncFS(a.dir); err != nil {
 		return fmt.Errorf("sync %s: %w", a.name, err)
 	}
 	return nil
@@ -36,7 +38,7 @@ func (a area) sync() error {
 
 // settle is sync for a reader that does not replay journals, as GRUB does not. On XFS
 // a synced change may be in the log only; freezing brings everything to its place.
-// After the sync of ext4 the blocks are written in place as well, of btrfs there is a
+// After the sync of ext4 the blocks are in their place as well, of btrfs there is a
 // new tree, FAT has no journal.
 func (a area) settle() error {
 	if err := a.sync(); err != nil {

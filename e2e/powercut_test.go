@@ -11,28 +11,29 @@ import (
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
-// TestPowerCut runs an upgrade once, and then boots what a power cut would have
-// left, at moments of the pull, the staging and the finalizing: the old or the
-// new system, whole, and the upgrade succeeds when it is repeated. On systemd-boot
+// TestPowerCut runs an upgrade and a rollback once, and then boots what a power cut would
+// have left, at moments of the pull and the staging, of the finalizing, of the boot
+// loader's counting, of the blessing and of the rollback: the old or the new system,
+// whole and not given up, and the upgrade succeeds when it is repeated. On systemd-boot
 // the menu lies on FAT, which keeps no journal; on GRUB, on the root.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		platform
-		staging, finalizing int // how many moments of each
+		samples samples
 	}{
-		"systemd": {platform{}, 3, 3},
-		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS}, 1, 2},
+		"systemd": {platform{}, samples{staging: 2, finalizing: 1}},
+		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS}, samples{staging: 1, finalizing: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := tt.withDefaults()
 			v2 := updateOfManyFiles(t, p)
 			s := recordUpgrade(t, p, v2)
-			for _, c := range s.cuts(tt.staging, tt.finalizing) {
+			for _, c := range s.cuts(tt.samples) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					survive(t, p, s.disk.Cut(t, c.moment, rand.New(rand.NewPCG(uint64(c.moment), 0))), v2)
+					survive(t, p, s.disk.Cut(t, c.moment, c.cache()), v2, c.mayLeave)
 				})
 			}
 		})
@@ -49,10 +50,12 @@ func updateOfManyFiles(t testing.TB, p platform) testimage.Image {
 	return testimage.Append(t, os1(t, p), entries, nil)
 }
 
-// story is what was written to a disk during an upgrade.
+// story is what was written to a disk during an upgrade and a rollback. Its moments are
+// those after which the name is true.
 type story struct {
-	disk                   *testvm.CutDisk
-	began, staged, applied int // moments: before the upgrade, after it, when the new system was up
+	disk *testvm.CutDisk
+
+	began, staged, down, up, blessed, rolledBack int
 }
 
 func recordUpgrade(t *testing.T, p platform, v2 testimage.Image) story {
@@ -64,42 +67,80 @@ func recordUpgrade(t *testing.T, p platform, v2 testimage.Image) story {
 	s.began = s.disk.Now()
 	h.Run("bootc upgrade --quiet")
 	s.staged = s.disk.Now()
-	h.Reboot("systemctl reboot")
+	h.Go("systemctl reboot")
+	h.WaitConsole("reboot: Restarting system")
+	s.down = s.disk.Now()
+	h.WaitAgent()
+	s.up = s.disk.Now()
+	h.WaitWell()
 	h.wants("cat /usr/share/os-version", "2")
-	s.applied = s.disk.Now()
+	s.blessed = s.disk.Now()
+	h.Run("bootc rollback")
+	s.rolledBack = s.disk.Now()
 	h.Kill()
 	return s
 }
 
+// samples are how many moments are tried of the phases that have many.
+type samples struct{ staging, finalizing int }
+
 // cut is a moment of a story.
 type cut struct {
-	name   string
-	moment int
+	name     string
+	moment   int
+	mayLeave string // versions, one of which boots
+	promised bool   // what was not flushed is lost, all of it
 }
 
-// cuts are some moments of the story: before flushes, when most is at stake.
-func (s story) cuts(staging, finalizing int) []cut {
-	var all []cut
+// cache decides what becomes of what was not flushed.
+func (c cut) cache() *rand.Rand {
+	if c.promised {
+		return nil
+	}
+	return rand.New(rand.NewPCG(uint64(c.moment), 0))
+}
+
+// cuts are some moments of the story: before flushes, when most is at stake; behind the
+// first write of the boot loader; and when bootc said that something is done.
+func (s story) cuts(n samples) []cut {
+	all := []cut{
+		{name: "finalized", moment: s.down, mayLeave: "2", promised: true},
+		{name: "counting", moment: s.disk.Writes(s.down, s.up)[1], mayLeave: "2"},
+		{name: "rolled-back", moment: s.rolledBack, mayLeave: "1", promised: true},
+	}
 	for _, phase := range []struct {
 		name     string
 		from, to int
 		n        int
-	}{{"staging", s.began, s.staged, staging}, {"finalizing", s.staged, s.applied, finalizing}} {
+		mayLeave string
+	}{
+		{"staging", s.began, s.staged, n.staging, "1"},
+		{"finalizing", s.staged, s.down, n.finalizing, "1 2"},
+		{"blessing", s.up, s.blessed, 1, "2"},
+		{"rollback", s.blessed, s.rolledBack, 1, "1 2"},
+	} {
 		flushes := s.disk.Flushes(phase.from, phase.to)
 		for i := range phase.n {
-			all = append(all, cut{fmt.Sprintf("%s-%d-of-%d", phase.name, i+1, phase.n), flushes[(i+1)*(len(flushes)-1)/(phase.n+1)]})
+			moment := flushes[(i+1)*(len(flushes)-1)/(phase.n+1)]
+			all = append(all, cut{name: fmt.Sprintf("%s-%d-of-%d", phase.name, i+1, phase.n), moment: moment, mayLeave: phase.mayLeave})
 		}
 	}
 	return all
 }
 
 // survive boots the disk, and repeats the upgrade.
-func survive(t *testing.T, p platform, disk string, v2 testimage.Image) {
+func survive(t *testing.T, p platform, disk string, v2 testimage.Image, mayLeave string) {
 	t.Helper()
 	h := bootDisk(t, p, disk)
 	h.serve(v2)
 	found := strings.TrimSpace(h.Run("cat /usr/share/os-version"))
 	t.Logf("the power cut left version %s", found)
+	if !strings.Contains(mayLeave, found) {
+		t.Errorf("the power cut left version %s, want %s", found, mayLeave)
+	}
+	if s := h.status(); len(s.FailedUpdates) != 0 || s.Booted.Trial != nil {
+		t.Errorf("the power cut counts as a failure: %+v, on trial: %+v", s.FailedUpdates, s.Booted.Trial)
+	}
 	h.Run("bootc internals cfs --repo /sysroot/composefs fsck")
 	switch found {
 	case "1":

@@ -13,6 +13,7 @@ import (
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
+	"github.com/bootc-go/bootc/internal/atomicfile"
 	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/kargs"
 )
@@ -324,8 +325,8 @@ func (t *target) finalize() error {
 		if dir == nil {
 			continue
 		}
-		if err := unix.Syncfs(int(dir.Fd())); err != nil {
-			return fmt.Errorf("sync %s: %w", dir.Name(), err)
+		if err := atomicfile.SyncFS(dir); err != nil {
+			return fmt.Errorf("%s: %w", dir.Name(), err)
 		}
 		if t.SkipFinalize || dir == t.esp {
 			continue

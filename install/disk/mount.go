@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bootc-go/bootc/internal/atomicfile"
 	"github.com/bootc-go/bootc/internal/mounts"
 )
 
@@ -46,8 +47,8 @@ func Trim(root *os.File) error {
 // Seal makes everything durable and leaves the file system with the root directory
 // root as if it were unmounted: read-only, its journal empty.
 func Seal(root *os.File) error {
-	if err := unix.Syncfs(int(root.Fd())); err != nil {
-		return fmt.Errorf("cannot sync the file system: %w", err)
+	if err := atomicfile.SyncFS(root); err != nil {
+		return err
 	}
 	err := makeReadOnly(root)
 	for end := time.Now().Add(sealPatience); errors.Is(err, unix.EBUSY) && time.Now().Before(end); {

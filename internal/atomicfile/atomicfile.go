@@ -209,6 +209,16 @@ func SyncDir(dir *os.File) error {
 	return nil
 }
 
+// SyncFS makes all changes of dir's file system durable. On FAT syncfs leaves them in the
+// cache of the disk, where a power cut drops them in any order, and so does ext4 with
+// blocks that its journal has already; after it, fsync of a directory empties the cache.
+func SyncFS(dir *os.File) error {
+	if err := unix.Syncfs(int(dir.Fd())); err != nil {
+		return fmt.Errorf("cannot sync file system: %w", err)
+	}
+	return SyncDir(dir)
+}
+
 // syncParent makes name's entry in its directory durable.
 func syncParent(dir *os.File, name string) error {
 	parent := path.Dir(name)

@@ -89,12 +89,17 @@ func (d *CutDisk) Now() int {
 }
 
 // Flushes are the moments within [from, to) at which the machine flushed.
-func (d *CutDisk) Flushes(from, to int) []int {
+func (d *CutDisk) Flushes(from, to int) []int { return d.moments(from, to, true) }
+
+// Writes are the moments within [from, to) at which the machine wrote.
+func (d *CutDisk) Writes(from, to int) []int { return d.moments(from, to, false) }
+
+func (d *CutDisk) moments(from, to int, flush bool) []int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var at []int
 	for i := from; i < to; i++ {
-		if d.log[i].data == nil {
+		if (d.log[i].data == nil) == flush {
 			at = append(at, i)
 		}
 	}
@@ -102,7 +107,8 @@ func (d *CutDisk) Flushes(from, to int) []int {
 }
 
 // Cut returns a raw disk as it is when the power fails at a moment. What was not
-// flushed by then is there or not, sector by sector, as random says.
+// flushed by then is there or not, sector by sector, as random says; nothing of it, if
+// random is nil.
 func (d *CutDisk) Cut(t testing.TB, moment int, random *rand.Rand) string {
 	t.Helper()
 	path := copySparse(t, d.base)
@@ -119,7 +125,7 @@ func (d *CutDisk) Cut(t testing.TB, moment int, random *rand.Rand) string {
 	}
 	for i, w := range d.log[:moment] {
 		for at := 0; at < len(w.data); at += sector {
-			if i >= flushed && !w.durable && random.IntN(2) == 0 {
+			if i >= flushed && !w.durable && (random == nil || random.IntN(2) == 0) {
 				continue
 			}
 			if _, err := f.WriteAt(w.data[at:min(at+sector, len(w.data))], w.off+int64(at)); err != nil {

@@ -118,11 +118,18 @@ func (m *Machine) PowerOff() {
 func (m *Machine) WaitBoot() string {
 	m.t.Helper()
 	id := m.WaitAgent()
+	m.WaitWell()
+	return id
+}
+
+// WaitWell waits until the system that runs has started everything. A unit that failed
+// fails the test.
+func (m *Machine) WaitWell() {
+	m.t.Helper()
 	if r := m.Try("systemctl is-system-running --wait"); strings.TrimSpace(r.Stdout) != "running" {
 		failed := m.Try("systemctl --failed --no-legend; systemctl list-jobs --no-legend; journalctl -b -p warning --no-pager -n 40")
 		m.fatalf("the system is %q, not running:\n%s", strings.TrimSpace(r.Stdout+r.Stderr), failed.Stdout)
 	}
-	return id
 }
 
 // WaitAgent is WaitBoot for a system that need not be well.

@@ -44,9 +44,14 @@ func isTransport(name string) bool {
 
 // transportList names the transports for messages.
 func transportList() string {
+	return strings.Join(Transports()[1:], ", ") + " and registry (or docker://)"
+}
+
+// Transports are the names of the transports, the usual one first.
+func Transports() []string {
 	names := slices.Sorted(maps.Keys(transports))
-	return strings.Join(slices.DeleteFunc(names, func(s string) bool { return s == registryTransport }), ", ") +
-		" and registry (or docker://)"
+	names = slices.DeleteFunc(names, func(s string) bool { return s == registryTransport })
+	return slices.Insert(names, 0, registryTransport)
 }
 
 func checkAny(string) error { return nil }

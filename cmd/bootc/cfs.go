@@ -24,8 +24,8 @@ func (e *env) cfsCommand() *cli.Command {
 			&cli.StringFlag{Name: "repo", Usage: "the repository at `DIR`"},
 			&cli.BoolFlag{Name: "system", Usage: "the system's repository, /sysroot/composefs (default for root)"},
 			&cli.BoolFlag{Name: "user", Usage: "the user's repository, ~/.var/lib/composefs (default for others)"},
-			&cli.StringFlag{Name: "hash", Usage: "`ALGORITHM` of the repository, sha256 or sha512 (default: what it records)"},
-			&cli.StringFlag{Name: "erofs-version", Usage: "`VERSION` of new images, 0 or 1 (default: what the repository records)"},
+			newChoice("hash", "`ALGORITHM` of the repository, sha256 or sha512 (default: what it records)", "", "sha256", "sha512").also(ids()...),
+			newChoice("erofs-version", "`VERSION` of new images, 0 or 1 (default: what the repository records)", "", "0", "1").also("2"),
 			&cli.BoolFlag{Name: "require-verity", Usage: "fail if the repository does not require fs-verity"},
 			&cli.BoolFlag{Name: "no-upgrade", Usage: "fail on a repository without meta.json instead of writing one"},
 			&cli.BoolFlag{Name: "no-repo", Usage: "open no repository, for compute-id and create-dumpfile"},
@@ -141,6 +141,9 @@ func hashFlag(c *cli.Context, def verity.Algorithm) (verity.Algorithm, error) {
 	}
 	return alg, nil
 }
+
+// ids are the long names of the algorithms, as repositories record them.
+func ids() []string { return []string{verity.SHA512.ID(), verity.SHA256.ID()} }
 
 // erofsFlag is the version that --erofs-version names, or def.
 func erofsFlag(c *cli.Context, def int) (erofs.Version, error) {

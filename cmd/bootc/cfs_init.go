@@ -18,9 +18,9 @@ func (e *env) cfsInitCommand() *cli.Command {
 		Usage:     "make a repository",
 		ArgsUsage: "[DIR]",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "algorithm", Usage: "fs-verity `ALGORITHM`, fsverity-sha512-12 or fsverity-sha256-12", Value: "fsverity-sha512-12"},
+			newChoice("algorithm", "fs-verity `ALGORITHM`:", verity.SHA512.ID(), ids()...).also("sha256", "sha512"),
 			&cli.BoolFlag{Name: "insecure", Usage: "do not require fs-verity"},
-			&cli.StringFlag{Name: "erofs-version", Usage: "`VERSION` of the images, 0 or 1", Value: "1"},
+			newChoice("erofs-version", "`VERSION` of the images:", "1", "0", "1").also("2"),
 		},
 		Action: e.cfsInit,
 	}

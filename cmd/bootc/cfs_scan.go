@@ -48,7 +48,7 @@ func scanFlags() []cli.Flag {
 }
 
 func xattrsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "xattrs", Usage: "extended attributes to keep, allowlist-only or keep-user-xattrs", Value: "allowlist-only"}
+	return newChoice("xattrs", "extended attributes to keep, the `MODE`:", "allowlist-only", "allowlist-only", "keep-user-xattrs")
 }
 
 // xattrFilter is what --xattrs says.

@@ -77,13 +77,16 @@ func completedFlags(flags []cli.Flag) []completedFlag {
 			continue
 		}
 		x := completedFlag{takes: d.TakesValue()}
+		if words, ok := f.(*choice); ok {
+			x.value = strings.Join(words.words, " ")
+		}
 		for _, n := range f.Names() {
 			x.names = append(x.names, strings.Repeat("-", min(len(n), 2))+n)
 		}
 		var name string
 		name, x.usage = valueName(d.GetUsage())
-		if x.takes {
-			x.value = valueKind(name, x.usage)
+		if x.takes && x.value == "" {
+			x.value = valueKind(name, "")
 		}
 		out = append(out, x)
 	}

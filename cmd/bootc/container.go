@@ -98,7 +98,7 @@ func (e *env) containerInspectCommand() *cli.Command {
 		Flags: []cli.Flag{
 			rootfsFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "the same as --format=json"},
-			&cli.StringFlag{Name: "format", Usage: "print it as `FORMAT`: humanreadable, yaml or json"},
+			newChoice("format", "print it as `FORMAT`:", "", "humanreadable", "yaml", "json"),
 		},
 		Action: e.containerInspect,
 	}
@@ -125,9 +125,6 @@ func (e *env) containerInspect(c *cli.Context) error {
 	format := c.String("format")
 	if c.Bool("json") {
 		format = "json"
-	}
-	if !slices.Contains([]string{"", "humanreadable", "yaml", "json"}, format) {
-		return usageError(c, "--format: unknown format %q (want humanreadable, yaml or json)", format)
 	}
 	i, err := inspectRoot(e.rootfs(c))
 	if err != nil {

@@ -52,7 +52,7 @@ func (e *env) containerSealCommands() []*cli.Command {
 			Name: "export", Usage: "print the root directory of an image as a tar archive", ArgsUsage: "TARGET", Hidden: true,
 			Description: "Files get the SELinux labels that the policy in the image gives them. What is in /tmp and /var/tmp is left out, and what is mounted below TARGET.",
 			Flags: []cli.Flag{
-				&cli.StringFlag{Name: "format", Usage: "as `FORMAT`, which can be tar", Value: "tar"},
+				newChoice("format", "as `FORMAT`:", "tar", "tar"),
 				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write it to `FILE`, not to standard output"},
 				&cli.BoolFlag{Name: "kernel-in-boot", Usage: "add the kernel and the initramfs to /boot"},
 				&cli.BoolFlag{Name: "disable-selinux", Usage: "give no labels"},
@@ -168,9 +168,6 @@ func (e *env) containerExport(c *cli.Context) error {
 	args, err := operands(c)
 	if err != nil {
 		return err
-	}
-	if f := c.String("format"); f != "tar" {
-		return usageError(c, "--format: unknown format %q (want tar)", f)
 	}
 	o := seal.ExportOptions{KernelInBoot: c.Bool("kernel-in-boot"), NoSELinux: c.Bool("disable-selinux")}
 	var failed error

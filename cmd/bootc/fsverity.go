@@ -15,7 +15,7 @@ import (
 // fsverityCommand does what the verbs of fsverity(1) do that composefs needs,
 // and prints the same.
 func (e *env) fsverityCommand() *cli.Command {
-	hashAlg := &cli.StringFlag{Name: "hash-alg", Usage: "hash `ALGORITHM`, sha256 or sha512", Value: "sha256"}
+	hashAlg := newChoice("hash-alg", "hash `ALGORITHM`:", "sha256", "sha256", "sha512").also(ids()...)
 	return &cli.Command{
 		Name: "fsverity", Usage: "compute, ask for and enable fs-verity digests",
 		Subcommands: []*cli.Command{

@@ -20,8 +20,8 @@ func (e *env) imageListCommand() *cli.Command {
 		Description: "A host image is that of a deployment. A logical one is a container image that the operating system " +
 			"which runs is bound to. Within a container only the latter are listed.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "type", Usage: "list `TYPE`, all, logical or host", Value: "all"},
-			&cli.StringFlag{Name: "format", Usage: "print `FORMAT`, table or json", Value: "table"},
+			newChoice("type", "list images of `TYPE`:", "all", "all", "logical", "host"),
+			newChoice("format", "print `FORMAT`:", "table", "table", "json"),
 		},
 		Action: e.imageList,
 	}
@@ -37,15 +37,11 @@ func (e *env) imageList(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	format := c.String("format")
-	if format != "table" && format != "json" {
-		return usageError(c, "--format: unknown format %q (want table or json)", format)
-	}
 	images, err := e.images(c)
 	if err != nil {
 		return err
 	}
-	if format == "json" {
+	if c.String("format") == "json" {
 		return e.printJSON(images)
 	}
 	return e.printImages(images)
@@ -55,8 +51,7 @@ func (e *env) imageList(c *cli.Context) error {
 func (e *env) images(c *cli.Context) ([]listedImage, error) {
 	images := []listedImage{}
 	kind := c.String("type")
-	switch kind {
-	case "all", "host":
+	if kind != "logical" {
 		doc, err := e.status(c.Context)
 		elsewhere := errors.Is(err, sysroot.ErrContainer) || errors.Is(err, sysroot.ErrNotBooted)
 		if err != nil && (kind == "host" || !elsewhere) {
@@ -65,9 +60,6 @@ func (e *env) images(c *cli.Context) ([]listedImage, error) {
 		if err == nil {
 			images = hostImages(doc)
 		}
-	case "logical":
-	default:
-		return nil, usageError(c, "--type: unknown type %q (want all, logical or host)", kind)
 	}
 	if kind == "host" {
 		return images, nil

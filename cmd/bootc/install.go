@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +38,8 @@ func (e *env) installToDiskCommand() *cli.Command {
 			"In a container, what is installed is the container's image; elsewhere --source-imgref names it, and --filesystem is needed.",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "wipe", Usage: "replace what is on the device"},
-			&cli.StringFlag{Name: "block-setup", Usage: "how the root lies on the disk: `SETUP` is direct"},
-			&cli.StringFlag{Name: "filesystem", Usage: "make the root of `TYPE` ext4, xfs or btrfs"},
+			newChoice("block-setup", "how the root lies on the disk, the `SETUP`:", "", string(config.Direct)).also(string(config.TPM2LUKS)),
+			newChoice("filesystem", "make the root of the `TYPE`:", "", words(config.KnownFilesystems())...),
 			&cli.StringFlag{Name: "root-size", Usage: "make the root `SIZE` large, in MiB or with M, G or T behind the number"},
 			&cli.BoolFlag{Name: "via-loopback", Usage: "DEVICE is a regular file that becomes a disk image"},
 		}, installFlags()...),
@@ -88,6 +87,11 @@ func mebibytes(s string) (int64, error) {
 	return n << shift, nil
 }
 
+// replaceable are the ways of --replace.
+func replaceable() []string {
+	return []string{string(install.ReplaceAll), string(install.ReplaceAlongside)}
+}
+
 var errExistingRoot = errors.New("interrupted before anything was changed")
 
 func (e *env) installToFilesystemCommand() *cli.Command {
@@ -97,7 +101,7 @@ func (e *env) installToFilesystemCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root-mount-spec", Usage: "find the root by `SPEC`, such as LABEL=rootfs; empty for no root= argument (default: its UUID)"},
 			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for not mounting it (default: its UUID)"},
-			&cli.StringFlag{Name: "replace", Usage: "`WHAT` is there already: wipe removes all, alongside what is in /boot and on the EFI system partition"},
+			newChoice("replace", "what happens to what is there, the `WAY`: wipe removes all, alongside what is in /boot and on the EFI system partition", "", replaceable()...),
 			&cli.BoolFlag{Name: "acknowledge-destructive", Usage: "do not wait before the root that runs is changed"},
 			&cli.BoolFlag{Name: "skip-finalize", Usage: "leave the file systems writable"},
 		}, installFlags()...),
@@ -110,7 +114,7 @@ func (e *env) installToExistingRootCommand() *cli.Command {
 		Name: "to-existing-root", Usage: "install over the system that runs", ArgsUsage: "[ROOT_PATH]",
 		Description: "ROOT_PATH is where a container sees the host's root, by default /target. What is in /boot and on the EFI system partition is removed; all else stays, and is below /sysroot afterwards.",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "replace", Usage: "`WHAT` is there already, see to-filesystem", Value: string(install.ReplaceAlongside)},
+			newChoice("replace", "what happens to what is there, the `WAY`, see to-filesystem:", string(install.ReplaceAlongside), replaceable()...),
 			&cli.BoolFlag{Name: "acknowledge-destructive", Usage: "do not wait before anything is changed"},
 			&cli.BoolFlag{Name: "cleanup", Usage: "have the image's cleanup unit remove the old system's files at the first boot"},
 		}, installFlags()...),
@@ -135,9 +139,6 @@ func (e *env) installToFilesystem(c *cli.Context, f install.FilesystemOptions) e
 		f.Path = args[0]
 	}
 	f.Replace = install.Replace(c.String("replace"))
-	if !slices.Contains([]install.Replace{install.ReplaceNothing, install.ReplaceAll, install.ReplaceAlongside}, f.Replace) {
-		return usageError(c, "--replace: %q is neither wipe nor alongside", f.Replace)
-	}
 	for name, spec := range map[string]**string{"root-mount-spec": &f.RootSpec, "boot-mount-spec": &f.BootSpec} {
 		if c.IsSet(name) {
 			s := c.String(name)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -20,7 +19,7 @@ import (
 func installFlags() []cli.Flag {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "source-imgref", Usage: "install `IMGREF` instead of the image of the container that runs"},
-		&cli.StringFlag{Name: "target-transport", Usage: "where the image of --target-imgref is: `TRANSPORT`", Value: "registry"},
+		newChoice("target-transport", "where the image of --target-imgref is, the `TRANSPORT`:", image.Transports()[0], image.Transports()...).also("docker"),
 		&cli.StringFlag{Name: "target-imgref", Usage: "have upgrades follow `IMGREF` (default: what is installed)"},
 		&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
 		&cli.BoolFlag{Name: "run-fetch-check", Usage: "make sure that the image for upgrades can be fetched"},
@@ -29,10 +28,11 @@ func installFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "karg", Usage: "add the kernel argument `ARG`; can be repeated"},
 		&cli.StringSliceFlag{Name: "karg-delete", Usage: "remove the kernel argument `KEY[=VALUE]` of image or configuration; can be repeated"},
 		&cli.StringFlag{Name: "root-ssh-authorized-keys", Usage: "let in to root who has a key of `FILE`"},
-		&cli.StringFlag{Name: "bound-images", Usage: "get the images that the image is bound to from `WHERE`: stored (containers-storage of this system), pull (their registries) or skip (not now)", Value: string(install.BoundStored)},
+		newChoice("bound-images", "get the images that the image is bound to from `SOURCE`: stored (containers-storage of this system), pull (their registries) or skip (not now)",
+			string(install.BoundStored), string(install.BoundStored), string(install.BoundPull), string(install.BoundSkip)),
 		&cli.BoolFlag{Name: "generic-image", Usage: "nothing, for all disks are made to boot in any machine"},
 		&cli.StringFlag{Name: "stateroot", Usage: "`NAME` is default", Value: "default"},
-		&cli.StringFlag{Name: "bootloader", Usage: "install the boot loader `NAME`: systemd, grub, grub-cc or none"},
+		newChoice("bootloader", "install the boot `LOADER`:", "", words(config.KnownBootloaders())...),
 		&cli.BoolFlag{Name: "composefs-backend", Usage: "nothing, for there is no other"},
 		&cli.BoolFlag{Name: "allow-missing-verity", Usage: "nothing, for where fs-verity is missing the host does without"},
 		&cli.BoolFlag{Name: "target-no-signature-verification", Hidden: true},
@@ -67,9 +67,7 @@ func (e *env) installOptions(c *cli.Context) (install.Options, error) {
 			return o, usageError(c, "--%s: %s", name, r.why)
 		}
 	}
-	if o.Bound = install.BoundImages(c.String("bound-images")); !slices.Contains([]install.BoundImages{install.BoundStored, install.BoundPull, install.BoundSkip}, o.Bound) {
-		return o, usageError(c, "--bound-images: %q is none of stored, pull and skip", o.Bound)
-	}
+	o.Bound = install.BoundImages(c.String("bound-images"))
 	if s := c.String("stateroot"); s != "default" {
 		return o, usageError(c, "--stateroot: only \"default\" is supported, not %q", s)
 	}

@@ -26,7 +26,7 @@ func (e *env) mkcomposefsCommand() *cli.Command {
 			&cli.StringFlag{Name: "digest-store", Usage: "copy the contents of files into the directory `PATH`, by digest"},
 			&cli.BoolFlag{Name: "print-digest", Usage: "print the fs-verity digest of the image"},
 			&cli.BoolFlag{Name: "print-digest-only", Usage: "print the digest and write no image"},
-			&cli.StringFlag{Name: "digest", Usage: "hash `ALGORITHM` of all digests, sha256 or sha512", Value: "sha256"},
+			newChoice("digest", "hash `ALGORITHM` of all digests:", "sha256", "sha256", "sha512").also(ids()...),
 			&cli.IntFlag{Name: "min-version", Usage: "lowest version `N` of the image format, 0 or 1"},
 			&cli.IntFlag{Name: "max-version", Usage: "highest version `N`, taken if the tree has whiteouts", DefaultText: "1, but --min-version if that is given"},
 			&cli.BoolFlag{Name: "use-epoch", Usage: "make all modification times 0"},

@@ -26,9 +26,6 @@ func (e *env) rollback(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	if err := checkSoftReboot(c); err != nil {
-		return err
-	}
 	return e.doRollback(c)
 }
 

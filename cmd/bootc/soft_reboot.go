@@ -23,15 +23,7 @@ const (
 )
 
 func softRebootFlag() cli.Flag {
-	return &cli.StringFlag{Name: "soft-reboot", Usage: "prepare a reboot that leaves the kernel running. `MODE` is required, or auto: a whole reboot if there must be one"}
-}
-
-// checkSoftReboot refuses modes that are none.
-func checkSoftReboot(c *cli.Context) error {
-	if mode := c.String("soft-reboot"); c.IsSet("soft-reboot") && mode != softRequired && mode != softAuto {
-		return usageError(c, "--soft-reboot: unknown mode %q (want required or auto)", mode)
-	}
-	return nil
+	return newChoice("soft-reboot", "prepare a reboot that leaves the kernel running. `MODE` is required, or auto: a whole reboot if there must be one", "", softRequired, softAuto)
 }
 
 // bootNext prepares a soft reboot if one is asked for, and reboots with --apply, if

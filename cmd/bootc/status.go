@@ -11,13 +11,15 @@ import (
 )
 
 func (e *env) statusCommand() *cli.Command {
+	documentVersion := newChoice("format-version", "print `VERSION` of the document, 0 or 1, which are the same", "1", "0", "1")
+	documentVersion.refusal = "Unsupported format version: %s"
 	return &cli.Command{
 		Name: "status", Usage: "print what the host runs, and what it will run",
 		Description: "On a terminal the answer is for people, else it is YAML. Where no deployment runs, in a container or on a host " +
 			"that was installed otherwise, the document says so by an empty status.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "format", Usage: "print it as `FORMAT`: humanreadable, yaml or json"},
-			&cli.StringFlag{Name: "format-version", Usage: "print `VERSION` of the document, 0 or 1, which are the same", Value: "1"},
+			newChoice("format", "print it as `FORMAT`:", "", "humanreadable", "yaml", "json"),
+			documentVersion,
 			&cli.BoolFlag{Name: "json", Hidden: true, Usage: "the same as --format=json"},
 			&cli.BoolFlag{Name: "booted", Usage: "print only what runs"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell people more"},
@@ -30,13 +32,6 @@ func (e *env) printStatus(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	if v := c.String("format-version"); v != "0" && v != "1" {
-		return usageError(c, "Unsupported format version: %s", v)
-	}
-	write, err := e.statusFormat(c)
-	if err != nil {
-		return err
-	}
 	doc, err := e.status(c.Context)
 	switch {
 	case errors.Is(err, sysroot.ErrContainer), errors.Is(err, sysroot.ErrNotBooted):
@@ -47,11 +42,11 @@ func (e *env) printStatus(c *cli.Context) error {
 	if c.Bool("booted") {
 		doc.Status.Staged, doc.Status.Rollback = nil, nil
 	}
-	return write(doc)
+	return e.statusFormat(c)(doc)
 }
 
 // statusFormat is how the flags want the document printed.
-func (e *env) statusFormat(c *cli.Context) (func(*host.Host) error, error) {
+func (e *env) statusFormat(c *cli.Context) func(*host.Host) error {
 	format := c.String("format")
 	switch {
 	case format != "":
@@ -64,15 +59,13 @@ func (e *env) statusFormat(c *cli.Context) (func(*host.Host) error, error) {
 	}
 	switch format {
 	case "json":
-		return e.encoded((*host.Host).JSON), nil
+		return e.encoded((*host.Host).JSON)
 	case "yaml":
-		return e.encoded((*host.Host).YAML), nil
-	case "humanreadable":
-		return func(h *host.Host) error {
-			return h.WriteHuman(e.stdout, host.HumanOptions{Verbose: c.Bool("verbose")})
-		}, nil
+		return e.encoded((*host.Host).YAML)
 	}
-	return nil, usageError(c, "--format: unknown format %q (want humanreadable, yaml or json)", format)
+	return func(h *host.Host) error {
+		return h.WriteHuman(e.stdout, host.HumanOptions{Verbose: c.Bool("verbose")})
+	}
 }
 
 func (e *env) encoded(encode func(*host.Host) ([]byte, error)) func(*host.Host) error {

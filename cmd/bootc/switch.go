@@ -18,7 +18,7 @@ func (e *env) switchCommand() *cli.Command {
 		Description: "As upgrade, but for another image than so far: TARGET is what upgrades follow from then on. " +
 			"Where the host follows it already nothing is done; 'bootc upgrade' looks for a newer version.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "transport", Usage: "where TARGET is: `WHERE` is registry, oci, oci-archive, dir, docker-archive, docker-daemon or containers-storage", Value: "registry"},
+			newChoice("transport", "where TARGET is, the `TRANSPORT`:", image.Transports()[0], image.Transports()...).also("docker"),
 			&cli.BoolFlag{Name: "enforce-container-sigpolicy", Usage: "refuse an image that containers-policy.json accepts unsigned, now and in upgrades"},
 			&cli.BoolFlag{Name: "apply", Usage: "reboot if something is staged"},
 			&cli.BoolFlag{Name: "retain", Usage: "accepted for scripts; what other deployments need stays as long as they do"},
@@ -37,9 +37,6 @@ func (e *env) switchCommand() *cli.Command {
 var errSameSpec = errors.New("image specification is unchanged")
 
 func (e *env) switchTo(c *cli.Context) error {
-	if err := checkSoftReboot(c); err != nil {
-		return err
-	}
 	if err := exclusive(c, "mutate-in-place", "apply", "soft-reboot"); err != nil {
 		return err
 	}

@@ -52,9 +52,6 @@ func (e *env) upgrade(c *cli.Context) error {
 	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag"); err != nil {
 		return err
 	}
-	if err := checkSoftReboot(c); err != nil {
-		return err
-	}
 	for _, flag := range []string{"full", "json"} {
 		if c.Bool(flag) && !c.Bool("check") {
 			return usageError(c, "--%s goes with --check", flag)

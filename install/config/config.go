@@ -60,9 +60,12 @@ const (
 	Btrfs Filesystem = "btrfs"
 )
 
+// KnownFilesystems are all of them.
+func KnownFilesystems() []Filesystem { return []Filesystem{Ext4, XFS, Btrfs} }
+
 // ParseFilesystem is the file system called s.
 func ParseFilesystem(s string) (Filesystem, error) {
-	return oneOf("file system", s, XFS, Ext4, Btrfs)
+	return oneOf("file system", s, KnownFilesystems()...)
 }
 
 // BlockSetup is how the root lies on its disk.
@@ -90,9 +93,12 @@ const (
 	NoLoader    Bootloader = "none"
 )
 
+// KnownBootloaders are all of them.
+func KnownBootloaders() []Bootloader { return []Bootloader{SystemdBoot, GRUB, GRUBCC, NoLoader} }
+
 // ParseBootloader is the boot loader called s.
 func ParseBootloader(s string) (Bootloader, error) {
-	return oneOf("boot loader", s, GRUB, GRUBCC, SystemdBoot, NoLoader)
+	return oneOf("boot loader", s, KnownBootloaders()...)
 }
 
 func oneOf[T ~string](what, s string, known ...T) (T, error) {

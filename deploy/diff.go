@@ -65,7 +65,7 @@ type KernelDiff struct {
 // Kernel is the kernel of a side.
 type Kernel struct {
 	Version string           `json:"version,omitempty"` // a unified kernel image's is not known
-	Type    osimage.BootType `json:"type"`
+	Type    osimage.BootType `json:"type" enum:"Bls,Uki"`
 	Digest  string           `json:"digest"` // of kernel and initramfs, hex SHA-256
 	Bytes   int64            `json:"bytes"`
 }

@@ -16,10 +16,10 @@ import (
 // Forecast is what an update will bring about. docs/reference/forecast.md describes it
 // as the document that it is in JSON.
 type Forecast struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion" enum:"bootc-go/v1"`
+	Kind       string `json:"kind" enum:"UpdateForecast"`
 
-	Change   string           `json:"change"`
+	Change   string           `json:"change" enum:"unchanged,unstage,staged,same,available"`
 	Image    host.ImageStatus `json:"image"`
 	Download Download         `json:"download"`
 
@@ -65,7 +65,7 @@ type Etc struct {
 	// conflicts.
 	Effect *etcmerge.Diff `json:"effect"`
 	// Local is what was changed on the host, which is kept, but for conflicts.
-	Local *etcmerge.Diff  `json:"local"`
+	Local *etcmerge.Diff  `json:"local" null:"never"`
 	Notes []accounts.Note `json:"notes"`
 }
 

@@ -44,7 +44,7 @@ type (
 	}
 	changeJSON struct {
 		pathJSON
-		What []string `json:"what,omitempty"`
+		What []string `json:"what,omitempty" enum:"type,mode,owner,xattrs,content,target,device"`
 	}
 	conflictJSON struct {
 		pathJSON
@@ -60,6 +60,9 @@ func (d *Diff) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(out)
 }
+
+// JSONAs says as what a diff is encoded.
+func (d *Diff) JSONAs() any { return diffJSON{} }
 
 func changesJSON(changes []tree.Change) []changeJSON {
 	out := make([]changeJSON, 0, len(changes))

@@ -6,6 +6,8 @@ import (
 
 	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
 	"sigs.k8s.io/yaml"
+
+	"github.com/bootc-go/bootc/internal/schema"
 )
 
 // v1alpha1 is the version that a document had before it was called v1. It is the
@@ -22,6 +24,11 @@ func (h *Host) JSON() ([]byte, error) {
 		return nil, fmt.Errorf("cannot encode the status: %w", err)
 	}
 	return data, nil
+}
+
+// Schema is the JSON Schema of the document. What it accepts upstream's accepts, too.
+func Schema() *schema.Schema {
+	return schema.Of(schema.Options{Title: "Host", Description: "What a host runs and will run, as 'bootc status --json' prints it."}, Host{})
 }
 
 // YAML is the document as YAML.

@@ -17,9 +17,9 @@ const (
 type Host struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
-	Metadata   Metadata `json:"metadata"`
-	Spec       Spec     `json:"spec"`
-	Status     Status   `json:"status"`
+	Metadata   Metadata `json:"metadata" default:"{}"`
+	Spec       Spec     `json:"spec" doc:"what is wanted; it follows from the status" default:"{\"bootOrder\":\"default\"}"`
+	Status     Status   `json:"status" doc:"what is there" default:"{}"`
 }
 
 // New returns a document of the current version that says nothing yet.
@@ -31,15 +31,19 @@ func New() *Host {
 }
 
 // Metadata is what of Kubernetes' object metadata has a use here.
+// Only the name is ever written.
 type Metadata struct {
-	Name string `json:"name,omitempty"`
+	Name        string            `json:"name,omitempty"`
+	Namespace   string            `json:"namespace,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // Spec is what is wanted. It follows from the status: the image is that of the
 // staged deployment, else that of the booted one.
 type Spec struct {
-	Image     *ImageReference `json:"image"`
-	BootOrder BootOrder       `json:"bootOrder"`
+	Image     *ImageReference `json:"image" doc:"the image of the staged deployment, else of the booted one"`
+	BootOrder BootOrder       `json:"bootOrder" enum:"default,rollback" default:"\"default\"" doc:"which deployment boots next"`
 }
 
 // BootOrder says which deployment boots next.
@@ -59,47 +63,44 @@ const BootcHost Type = "bootcHost"
 
 // Status is what is there.
 type Status struct {
-	Staged           *BootEntry         `json:"staged"`
-	Booted           *BootEntry         `json:"booted"`
-	Rollback         *BootEntry         `json:"rollback"`
-	OtherDeployments []BootEntry        `json:"otherDeployments,omitempty"`
-	RollbackQueued   bool               `json:"rollbackQueued"` // the rollback deployment boots next
-	Type             *Type              `json:"type"`
-	UsrOverlay       *FilesystemOverlay `json:"usrOverlay"`
-	ReadOnly         bool               `json:"readOnly"` // /sysroot is on a medium that cannot be written
+	Staged           *BootEntry         `json:"staged" doc:"boots next, unless it is download-only"`
+	Booted           *BootEntry         `json:"booted" doc:"runs; null if bootc did not deploy what runs"`
+	Rollback         *BootEntry         `json:"rollback" doc:"what 'bootc rollback' goes back to"`
+	OtherDeployments []BootEntry        `json:"otherDeployments,omitempty" doc:"pinned ones, and what will be collected"`
+	RollbackQueued   bool               `json:"rollbackQueued" default:"false" doc:"the rollback deployment boots next"`
+	Type             *Type              `json:"type" enum:"bootcHost" doc:"the kind of host; null if bootc did not deploy what runs"`
+	UsrOverlay       *FilesystemOverlay `json:"usrOverlay" doc:"what lies over /usr"`
+	ReadOnly         bool               `json:"readOnly" default:"false" doc:"/sysroot is on a medium that cannot be written"`
 
-	// FailedUpdates are images that were installed, did not boot well and were given up,
-	// oldest first. Upstream's document has no such key.
-	FailedUpdates []FailedUpdate `json:"failedUpdates,omitempty"`
+	// Upstream's document has no such keys.
 
-	// MissedUpdate was staged, and the last shutdown could not apply it. Upstream's
-	// document has no such key.
-	MissedUpdate *MissedUpdate `json:"missedUpdate,omitempty"`
+	FailedUpdates []FailedUpdate `json:"failedUpdates,omitempty" doc:"images that were installed, did not boot well and were given up, oldest first"`
+	MissedUpdate  *MissedUpdate  `json:"missedUpdate,omitempty" doc:"was staged, and the last shutdown could not apply it"`
 }
 
 // MissedUpdate is an update that the host did without because its shutdown failed to put
 // it in place.
 type MissedUpdate struct {
-	Image       string    `json:"image"` // reference that it came from; empty if that is not known
+	Image       string    `json:"image" doc:"reference that it came from; empty if that is not known"`
 	ImageDigest string    `json:"imageDigest"`
 	Version     *string   `json:"version"`
-	Verity      string    `json:"verity"` // id of the deployment
+	Verity      string    `json:"verity" doc:"id of the deployment"`
 	Reason      string    `json:"reason"`
 	Recorded    time.Time `json:"recorded"`
 }
 
 // FailedUpdate is an image that is not installed again until it is forgiven.
 type FailedUpdate struct {
-	Image       string     `json:"image"` // reference that it came from
+	Image       string     `json:"image" doc:"reference that it came from"`
 	ImageDigest string     `json:"imageDigest"`
 	Version     *string    `json:"version"`
-	Verity      string     `json:"verity"` // id of the deployment
+	Verity      string     `json:"verity" doc:"id of the deployment"`
 	Reason      string     `json:"reason"`
-	Output      *string    `json:"output"` // the end of what the check printed that failed
-	Tries       uint       `json:"tries"`  // that the boot loader made
+	Output      *string    `json:"output" doc:"the end of what the check printed that failed"`
+	Tries       uint       `json:"tries" doc:"that the boot loader made"`
 	FirstBoot   *time.Time `json:"firstBoot"`
 	Recorded    time.Time  `json:"recorded"`
-	BootIDs     []string   `json:"bootIds,omitempty"` // of those that reached userspace
+	BootIDs     []string   `json:"bootIds,omitempty" doc:"of those boots that reached userspace"`
 }
 
 // Trial is what is left of a deployment's tries to complete a boot.
@@ -110,8 +111,8 @@ type Trial struct {
 
 // FilesystemOverlay is what lies over /usr.
 type FilesystemOverlay struct {
-	AccessMode  string `json:"accessMode"`  // AccessReadOnly or AccessReadWrite
-	Persistence string `json:"persistence"` // Transient or Persistent
+	AccessMode  string `json:"accessMode" enum:"readOnly,readWrite"`
+	Persistence string `json:"persistence" enum:"transient,persistent"`
 }
 
 // How an overlay can be written to, and how long it lasts.
@@ -124,23 +125,23 @@ const (
 
 // BootEntry is one deployment.
 type BootEntry struct {
-	Image             *ImageStatus     `json:"image"`        // null if it is not known
-	CachedUpdate      *ImageStatus     `json:"cachedUpdate"` // what the last look for an update found
-	Incompatible      bool             `json:"incompatible"` // made by something else than bootc
-	Pinned            bool             `json:"pinned"`
-	SoftRebootCapable bool             `json:"softRebootCapable"`
-	DownloadOnly      bool             `json:"downloadOnly"` // staged, but a reboot does not apply it
-	Store             *string          `json:"store"`        // always null for composefs
+	Image             *ImageStatus     `json:"image" doc:"null if it is not known"`
+	CachedUpdate      *ImageStatus     `json:"cachedUpdate" doc:"what the last look for an update found"`
+	Incompatible      bool             `json:"incompatible" doc:"made by something else than bootc"`
+	Pinned            bool             `json:"pinned" doc:"stays until it is unpinned"`
+	SoftRebootCapable bool             `json:"softRebootCapable" default:"false" doc:"a soft reboot from what runs leads to it"`
+	DownloadOnly      bool             `json:"downloadOnly" default:"false" doc:"staged, but a reboot does not apply it"`
+	Store             *string          `json:"store" enum:"ostreeContainer" default:"null" doc:"always null with composefs"`
 	Ostree            *OstreeStatus    `json:"ostree"`
 	Composefs         *ComposefsStatus `json:"composefs"`
-	Trial             *Trial           `json:"trial,omitempty"` // nil once it has completed a boot; upstream has no such key
+	Trial             *Trial           `json:"trial,omitempty" doc:"absent once it has completed a boot; upstream has no such key"`
 }
 
 // ImageStatus is the image that a deployment was made of.
 type ImageStatus struct {
 	Image        ImageReference `json:"image"`
 	Version      *string        `json:"version"`
-	Timestamp    *time.Time     `json:"timestamp"` // when the image was built
+	Timestamp    *time.Time     `json:"timestamp" doc:"when the image was built"`
 	ImageDigest  string         `json:"imageDigest"`
 	Architecture string         `json:"architecture"`
 }
@@ -154,10 +155,10 @@ type OstreeStatus struct {
 
 // ComposefsStatus is a deployment of composefs.
 type ComposefsStatus struct {
-	Verity               string  `json:"verity"`     // the deployment's id
-	BootType             string  `json:"bootType"`   // BLS or UKI
-	Bootloader           string  `json:"bootloader"` // "grub", "grub-cc", "systemd" or "none"
-	BootDigest           *string `json:"bootDigest"` // SHA-256 of kernel and initramfs
+	Verity               string  `json:"verity" doc:"id of the deployment"`
+	BootType             string  `json:"bootType" enum:"Bls,Uki"`
+	Bootloader           string  `json:"bootloader" enum:"grub,grub-cc,systemd,none"`
+	BootDigest           *string `json:"bootDigest" doc:"SHA-256 of kernel and initramfs"`
 	MissingVerityAllowed bool    `json:"missingVerityAllowed"`
 }
 

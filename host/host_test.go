@@ -259,7 +259,7 @@ status:
 		t.Fatal(err)
 	}
 	want := &Host{
-		APIVersion: "org.containers.bootc/v1alpha1", Kind: "BootcHost", Metadata: Metadata{Name: "host"},
+		APIVersion: "org.containers.bootc/v1alpha1", Kind: "BootcHost", Metadata: Metadata{Name: "host", Labels: map[string]string{"a": "b"}},
 		Spec: Spec{
 			Image:     &ImageReference{Image: "quay.io/acme/os:44", Transport: "registry", Signature: &Signature{OstreeRemote, "acme"}},
 			BootOrder: BootDefault,

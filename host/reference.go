@@ -3,13 +3,15 @@ package host
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/bootc-go/bootc/internal/schema"
 )
 
 // ImageReference says where an image comes from.
 type ImageReference struct {
 	Image     string     `json:"image"`
-	Transport string     `json:"transport"` // "registry", "oci" etc.
-	Signature *Signature `json:"signature,omitempty"`
+	Transport string     `json:"transport" doc:"registry, oci etc."`
+	Signature *Signature `json:"signature,omitempty" doc:"how the image's signature is verified"`
 }
 
 // String is the reference for humans: without the transport if that is the usual one.
@@ -47,6 +49,17 @@ func (s Signature) MarshalJSON() ([]byte, error) {
 		return json.Marshal(remoteSignature{&s.Remote})
 	}
 	return json.Marshal(s.Kind)
+}
+
+// JSONSchema says what MarshalJSON writes.
+func (Signature) JSONSchema() *schema.Schema {
+	return &schema.Schema{OneOf: []*schema.Schema{
+		{
+			Type: "object", Properties: map[string]*schema.Schema{"ostreeRemote": {Type: "string"}},
+			Required: []string{"ostreeRemote"}, Additional: false,
+		},
+		{Type: "string", Enum: []any{ContainerPolicy, Insecure}},
+	}}
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

@@ -3,15 +3,19 @@ package host
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
+
+	"github.com/bootc-go/bootc/internal/schema/schematest"
 )
 
-func schema(t *testing.T) *jsonschema.Schema {
+func upstreams(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
@@ -20,6 +24,34 @@ func schema(t *testing.T) *jsonschema.Schema {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// ours is our schema, compiled.
+func ours(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("ours.json", ourDocument(t)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("ours.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func ourDocument(t *testing.T) any {
+	t.Helper()
+	text, err := Schema().Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
 
 func validate(s *jsonschema.Schema, text []byte) error {
@@ -46,7 +78,7 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(schema(t), text); err != nil {
+		if err := validate(upstreams(t), text); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		text, err = h.YAML()
@@ -56,8 +88,11 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(schema(t), text); err != nil {
+		if err := validate(upstreams(t), text); err != nil {
 			t.Errorf("%s in YAML: %v", name, err)
+		}
+		if err := validate(ours(t), text); err != nil {
+			t.Errorf("%s against our schema: %v", name, err)
 		}
 	}
 }
@@ -77,7 +112,7 @@ func TestSchemaKnowsOurKeys(t *testing.T) {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		t.Fatal(err)
 	}
-	checkKeys(t, schema(t), "", doc)
+	checkKeys(t, upstreams(t), "", doc)
 }
 
 func checkKeys(t *testing.T, s *jsonschema.Schema, path string, v any) {
@@ -137,8 +172,39 @@ func TestSchemaRefuses(t *testing.T) {
 		if !strings.Contains(string(text), change[0]) {
 			t.Errorf("%s is not in %s", change[0], text)
 		}
-		if validate(schema(t), []byte(strings.ReplaceAll(string(text), change[0], change[1]))) == nil {
+		if validate(upstreams(t), []byte(strings.ReplaceAll(string(text), change[0], change[1]))) == nil {
 			t.Errorf("valid with %s", change[1])
 		}
+	}
+}
+
+// Our schema says what upstream's says, but for the keys that we add, and for null as
+// metadata, which nobody writes: what ours accepts theirs accepts.
+func TestSchemaIsUpstreams(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/host-v1.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := schematest.Plain(ourDocument(t))
+	for path := range doc {
+		for _, key := range added {
+			if name := key[strings.LastIndex(key, "."):]; strings.Contains(path, name) {
+				delete(doc, path)
+			}
+		}
+	}
+	want := schematest.Plain(theirs)
+	for path, s := range want {
+		if strings.HasPrefix(path, ".metadata.") {
+			want[path] = strings.TrimSuffix(s, " or null")
+		}
+	}
+	if diff := cmp.Diff(want, doc); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -8,14 +8,14 @@ import (
 
 // Change is a package that is there before and after, in another version.
 type Change struct {
-	Manager Manager `json:"manager"`
+	Manager Manager `json:"manager" enum:"dpkg,rpm,apk"`
 	Name    string  `json:"name"`
 	Arch    string  `json:"arch,omitempty"` // afterwards
 	From    string  `json:"from"`
 	To      string  `json:"to"`
 	// Direction is -1 if To is an older version than From, else 1; 0 if the manager
 	// takes them for the same, or if only the architecture is another.
-	Direction int `json:"direction"`
+	Direction int `json:"direction" enum:"-1,0,1"`
 }
 
 // String is the change in one line.

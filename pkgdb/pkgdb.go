@@ -27,7 +27,7 @@ const (
 
 // Package is an installed package.
 type Package struct {
-	Manager Manager `json:"manager"`
+	Manager Manager `json:"manager" enum:"dpkg,rpm,apk"`
 	Name    string  `json:"name"`
 	Version string  `json:"version"` // with epoch and revision, as the manager writes it
 	Arch    string  `json:"arch,omitempty"`

@@ -29,15 +29,15 @@ func (e *env) diffCommand() *cli.Command {
 
 // A diffDocument is a diff as a document of its own.
 type diffDocument struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion" enum:"bootc-go/v1"`
+	Kind       string `json:"kind" enum:"SystemDiff"`
 	*deploy.Diff
 	Paths []changedPath `json:"paths,omitempty"`
 }
 
 type changedPath struct {
 	Path   string `json:"path"`
-	Change string `json:"change"` // added, removed or changed
+	Change string `json:"change" enum:"added,removed,changed"`
 }
 
 func (e *env) diff(c *cli.Context) error {

@@ -18,7 +18,7 @@ import (
 // tree, so that they cannot say what the program does not do.
 func (e *env) generateDocsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "generate-docs", Usage: "write the command reference, the manual pages and the completions below DIR", ArgsUsage: "DIR",
+		Name: "generate-docs", Usage: "write the command reference, the manual pages, the completions and the schemas below DIR", ArgsUsage: "DIR",
 		Action: func(c *cli.Context) error {
 			args, err := operands(c)
 			if err != nil {
@@ -60,6 +60,13 @@ func generateDocs(app *cli.App, dir string) error {
 	files := map[string]string{"reference/cli.md": cliReference(all)}
 	for shell, text := range completions(app) {
 		files["completions/bootc."+shell] = text
+	}
+	for _, d := range documents() {
+		text, err := d.schema().Text()
+		if err != nil {
+			return err
+		}
+		files["reference/"+d.file] = string(text)
 	}
 	for _, v := range all {
 		files["man/"+v.pageName()+".8"] = v.manPage()

@@ -22,6 +22,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.cleanupCommand(),
 			e.rebootCommand(),
 			e.generateDocsCommand(),
+			e.printSchemaCommand(),
 		}, e.bootCommands()...),
 	}
 }

@@ -25,6 +25,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 		}
 		out = append(out, p.seen...)
 		if sub == nil {
+			if err := p.complete(); err != nil {
+				return nil, &usageErr{command: p.name, err: err}
+			}
 			if len(p.operands) > 0 {
 				out = append(append(out, "--"), p.operands...)
 			}
@@ -111,6 +114,22 @@ func (p *permuter) value(word string, args []string) ([]string, error) {
 	}
 	p.seen = append(p.seen, word, args[0])
 	return args[1:], nil
+}
+
+// complete makes sure that the flags are there without which the command does nothing.
+// The library would print the usage as its answer.
+func (p *permuter) complete() error {
+	if slices.ContainsFunc(p.seen, func(w string) bool { return w == "--help" || w == "-h" }) {
+		return nil
+	}
+	for _, f := range p.flags {
+		r, ok := f.(cli.RequiredFlag)
+		given := func(w string) bool { name, _, _ := strings.Cut(w, "="); return name == "--"+f.Names()[0] }
+		if ok && r.IsRequired() && !slices.ContainsFunc(p.seen, given) {
+			return fmt.Errorf("--%s is needed", f.Names()[0])
+		}
+	}
+	return nil
 }
 
 // shortFlags takes "-v", "-vn" (two flags) and "-fFILE" (a value).

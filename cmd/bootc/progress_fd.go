@@ -23,49 +23,49 @@ const (
 )
 
 type wireStart struct {
-	Type    string `json:"type"`
-	Version string `json:"version"`
+	Type    string `json:"type" enum:"Start"`
+	Version string `json:"version" doc:"of the protocol"`
 }
 
 type wireBytes struct {
-	Type        string         `json:"type"`
-	Task        string         `json:"task"`
-	Description string         `json:"description"`
-	ID          string         `json:"id"`
-	BytesCached int64          `json:"bytesCached"`
-	Bytes       int64          `json:"bytes"`
-	BytesTotal  int64          `json:"bytesTotal"`
-	StepsCached int            `json:"stepsCached"`
-	Steps       int            `json:"steps"`
-	StepsTotal  int            `json:"stepsTotal"`
+	Type        string         `json:"type" enum:"ProgressBytes"`
+	Task        string         `json:"task" doc:"pulling, importing or staging"`
+	Description string         `json:"description" doc:"of the task, for humans"`
+	ID          string         `json:"id" doc:"of what it is done to: the image, a layer"`
+	BytesCached int64          `json:"bytesCached" minimum:"0" doc:"that were here before"`
+	Bytes       int64          `json:"bytes" minimum:"0" doc:"that are through"`
+	BytesTotal  int64          `json:"bytesTotal" minimum:"0" doc:"that are to be fetched; 0 if that is not known"`
+	StepsCached int            `json:"stepsCached" minimum:"0" doc:"that were done before"`
+	Steps       int            `json:"steps" minimum:"0" doc:"that are done"`
+	StepsTotal  int            `json:"stepsTotal" minimum:"0" doc:"that are to be done"`
 	Subtasks    []wireByteStep `json:"subtasks"`
 }
 
 type wireByteStep struct {
-	Subtask     string `json:"subtask"`
-	Description string `json:"description"`
-	ID          string `json:"id"`
-	BytesCached int64  `json:"bytesCached"`
-	Bytes       int64  `json:"bytes"`
-	BytesTotal  int64  `json:"bytesTotal"`
+	Subtask     string `json:"subtask" doc:"its kind: layer, or a part of the task"`
+	Description string `json:"description" doc:"of the task, for humans"`
+	ID          string `json:"id" doc:"of what it is done to: the image, a layer"`
+	BytesCached int64  `json:"bytesCached" minimum:"0" doc:"that were here before"`
+	Bytes       int64  `json:"bytes" minimum:"0" doc:"that are through"`
+	BytesTotal  int64  `json:"bytesTotal" minimum:"0" doc:"that are to be fetched; 0 if that is not known"`
 }
 
 type wireSteps struct {
-	Type        string     `json:"type"`
-	Task        string     `json:"task"`
-	Description string     `json:"description"`
-	ID          string     `json:"id"`
-	StepsCached int        `json:"stepsCached"`
-	Steps       int        `json:"steps"`
-	StepsTotal  int        `json:"stepsTotal"`
+	Type        string     `json:"type" enum:"ProgressSteps"`
+	Task        string     `json:"task" doc:"pulling, importing or staging"`
+	Description string     `json:"description" doc:"of the task, for humans"`
+	ID          string     `json:"id" doc:"of what it is done to: the image, a layer"`
+	StepsCached int        `json:"stepsCached" minimum:"0" doc:"that were done before"`
+	Steps       int        `json:"steps" minimum:"0" doc:"that are done"`
+	StepsTotal  int        `json:"stepsTotal" minimum:"0" doc:"that are to be done"`
 	Subtasks    []wireStep `json:"subtasks"`
 }
 
 type wireStep struct {
-	Subtask     string `json:"subtask"`
-	Description string `json:"description"`
-	ID          string `json:"id"`
-	Completed   bool   `json:"completed"`
+	Subtask     string `json:"subtask" doc:"its kind: layer, or a part of the task"`
+	Description string `json:"description" doc:"of the task, for humans"`
+	ID          string `json:"id" doc:"of what it is done to: the image, a layer"`
+	Completed   bool   `json:"completed" doc:"it is done"`
 }
 
 // The moments of an update after its layers, in their order.

@@ -44,7 +44,7 @@ __bootc_command() {
     'bootc state wipe-ostree') subs='' flags='--help -h' operand='' ;;
     'bootc exec-in-host-mount-namespace') subs='' flags='--help -h' operand='' ;;
     'bootc completion') subs='' flags='--help -h' operand='zsh fish' ;;
-    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
+    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
     'bootc internals cfs') subs='init oci gc fsck cat images image-objects mount create-image compute-id create-dumpfile' flags='--help -h --repo --system --user --hash --erofs-version --require-verity --no-upgrade --no-repo' operand='' ;;
     'bootc internals cfs init') subs='' flags='--help -h --algorithm --insecure --erofs-version' operand='@dir' ;;
     'bootc internals cfs oci') subs='pull images inspect layer tag untag fsck dump compute-id mount' flags='--help -h' operand='' ;;
@@ -82,6 +82,7 @@ __bootc_command() {
     'bootc internals cleanup') subs='' flags='--help -h' operand='' ;;
     'bootc internals reboot') subs='' flags='--help -h' operand='' ;;
     'bootc internals generate-docs') subs='' flags='--help -h' operand='@dir' ;;
+    'bootc internals print-json-schema') subs='' flags='--help -h --of' operand='' ;;
     'bootc internals boot-check') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-complete') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-failed') subs='' flags='--help -h' operand='' ;;
@@ -168,6 +169,7 @@ __bootc_enter() {
     'bootc internals cleanup') at='bootc internals cleanup' ;;
     'bootc internals reboot') at='bootc internals reboot' ;;
     'bootc internals generate-docs') at='bootc internals generate-docs' ;;
+    'bootc internals print-json-schema') at='bootc internals print-json-schema' ;;
     'bootc internals boot-check') at='bootc internals boot-check' ;;
     'bootc internals boot-complete') at='bootc internals boot-complete' ;;
     'bootc internals boot-failed') at='bootc internals boot-failed' ;;
@@ -267,6 +269,7 @@ __bootc_value() {
     'bootc internals fsverity digest --hash-alg') value='sha256 sha512' ;;
     'bootc internals fsverity enable --hash-alg') value='sha256 sha512' ;;
     'bootc internals enable-verity --once') value='@file' ;;
+    'bootc internals print-json-schema --of') value='host progress forecast' ;;
     *) return 1 ;;
     esac
 }

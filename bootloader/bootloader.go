@@ -92,6 +92,9 @@ type Loader interface {
 	// Discard drops the staged menu, if there is one.
 	Discard() error
 
+	// Unused names what Collect would remove.
+	Unused(keep ...string) ([]string, error)
+
 	// Collect removes the kernels that neither the live nor the staged menu needs, but
 	// not those in keep, and returns the names of the removed.
 	Collect(keep ...string) ([]string, error)

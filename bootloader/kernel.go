@@ -158,7 +158,31 @@ func (l *loader) Collect(keep ...string) ([]string, error) {
 	return removed, nil
 }
 
+// Unused implements [Loader].
+func (l *loader) Unused(keep ...string) ([]string, error) {
+	names, err := l.unused(keep)
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for unused kernels: %w", err)
+	}
+	return names, nil
+}
+
 func (l *loader) collect(keep []string) (removed []string, err error) {
+	names, err := l.unused(keep)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := l.removeKernel(name); err != nil {
+			return removed, fmt.Errorf("%s: %w", name, err)
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+// unused are the kernels that no menu needs which is live or would be.
+func (l *loader) unused(keep []string) ([]string, error) {
 	m, err := l.openMenus()
 	if err != nil {
 		return nil, err
@@ -178,16 +202,7 @@ func (l *loader) collect(keep []string) (removed []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		if used(name) || slices.Contains(keep, name) {
-			continue
-		}
-		if err := l.removeKernel(name); err != nil {
-			return removed, fmt.Errorf("%s: %w", name, err)
-		}
-		removed = append(removed, name)
-	}
-	return removed, nil
+	return slices.DeleteFunc(names, func(name string) bool { return used(name) || slices.Contains(keep, name) }), nil
 }
 
 func (l *loader) removeKernel(name string) error {

@@ -18,7 +18,7 @@ type GCOptions struct {
 
 // GCResult names what GC removed, or would remove.
 type GCResult struct {
-	Kernels []string      // kernels of no deployment; a dry run does not look
+	Kernels []string      // kernels of no deployment
 	States  []string      // state directories, by id, and leftovers in those that stay
 	Tags    []string      // of images in the repository
 	Bound   []string      // images that no deployment is bound to, by name
@@ -115,15 +115,17 @@ func (s *Sysroot) collectSmall(m menus) error {
 // collectFiles collects the staged menu if nothing is staged, kernels and state
 // directories.
 func (s *Sysroot) collectFiles(m menus, dryRun bool) (res GCResult, err error) {
-	if !dryRun {
-		if len(m.staged) == 0 {
-			if err := s.sys.Loader.Discard(); err != nil {
-				return res, err
-			}
-		}
-		if res.Kernels, err = s.sys.Loader.Collect(); err != nil {
+	if !dryRun && len(m.staged) == 0 {
+		if err := s.sys.Loader.Discard(); err != nil {
 			return res, err
 		}
+	}
+	kernels := s.sys.Loader.Collect
+	if dryRun {
+		kernels = s.sys.Loader.Unused
+	}
+	if res.Kernels, err = kernels(); err != nil {
+		return res, err
 	}
 	if res.States, err = s.garbageStates(m); err != nil || dryRun {
 		return res, err

@@ -252,17 +252,25 @@ func (f *Fake) Discard() error {
 
 // Collect implements [bootloader.Loader]. It has one durable step for each kernel.
 func (f *Fake) Collect(keep ...string) ([]string, error) {
+	names, err := f.Unused(keep...)
+	if err != nil {
+		return nil, err
+	}
 	var removed []string
-	for _, name := range f.Kernels() {
-		if slices.Contains(keep, name) || inUse(f.live, name) || inUse(f.staged, name) {
-			continue
-		}
+	for _, name := range names {
 		if err := f.step(func() { delete(f.kernels, name) }); err != nil {
 			return removed, err
 		}
 		removed = append(removed, name)
 	}
 	return removed, nil
+}
+
+// Unused implements [bootloader.Loader].
+func (f *Fake) Unused(keep ...string) ([]string, error) {
+	return slices.DeleteFunc(f.Kernels(), func(name string) bool {
+		return slices.Contains(keep, name) || inUse(f.live, name) || inUse(f.staged, name)
+	}), nil
 }
 
 func inUse(menu []bootloader.Entry, kernel string) bool {

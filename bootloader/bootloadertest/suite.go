@@ -225,10 +225,16 @@ func testCollect(t *testing.T, l bootloader.Loader) {
 	for _, e := range []bootloader.Entry{kept, unused, uki} {
 		must(t, l.AddKernel(t.Context(), Kernel(e)))
 	}
-	removed, err := l.Collect(kept.Kernel)
-	must(t, err)
 	want := []string{unused.Kernel, uki.Kernel}
 	slices.Sort(want)
+	names, err := l.Unused(kept.Kernel)
+	must(t, err)
+	if d := cmp.Diff(want, names); d != "" {
+		t.Error(d)
+	}
+	wantKernel(t, l, unused.Kernel, true)
+	removed, err := l.Collect(kept.Kernel)
+	must(t, err)
 	if d := cmp.Diff(want, removed); d != "" {
 		t.Error(d)
 	}

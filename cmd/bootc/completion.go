@@ -73,7 +73,7 @@ func completedFlags(flags []cli.Flag) []completedFlag {
 	out := []completedFlag{{names: []string{"--help", "-h"}, usage: "print the usage"}}
 	for _, f := range flags {
 		d, ok := f.(cli.DocGenerationFlag)
-		if h, can := f.(cli.VisibleFlag); !ok || can && !h.IsVisible() || f.Names()[0] == "help" {
+		if !ok || !shown(f) {
 			continue
 		}
 		x := completedFlag{takes: d.TakesValue()}

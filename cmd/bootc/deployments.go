@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -90,7 +91,11 @@ func (e *env) finalizeStagedCommand() *cli.Command {
 func (e *env) composefsGCCommand() *cli.Command {
 	return &cli.Command{
 		Name: "composefs-gc", Usage: "remove what belongs to no deployment",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "remove nothing, only say what would be removed"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "dry-run", Usage: "remove nothing, only say what would be removed"},
+			&cli.BoolFlag{Name: "assert-no-op", Usage: "as --dry-run, and fail if there is something to remove"},
+			&cli.BoolFlag{Name: "prune-repo", Usage: "nothing, for the repository is always included"},
+		},
 		Action: e.composefsGC,
 	}
 }
@@ -99,7 +104,7 @@ func (e *env) composefsGC(c *cli.Context) error {
 	if _, err := operands(c); err != nil {
 		return err
 	}
-	dry := c.Bool("dry-run")
+	dry := c.Bool("dry-run") || c.Bool("assert-no-op")
 	var res deploy.GCResult
 	err := e.withSysroot(c.Context, access{write: !dry, quiet: true}, func(s opened) (err error) {
 		res, err = s.GC(c.Context, deploy.GCOptions{DryRun: dry})
@@ -120,5 +125,10 @@ func (e *env) composefsGC(c *cli.Context) error {
 		}
 	}
 	e.printRepoGC(res.Repo)
+	if c.Bool("assert-no-op") && !res.Empty() {
+		return errGarbage
+	}
 	return nil
 }
+
+var errGarbage = errors.New("there is something that belongs to no deployment")

@@ -102,7 +102,7 @@ func visible(flags []cli.Flag) []option {
 	var out []option
 	for _, f := range flags {
 		d, ok := f.(cli.DocGenerationFlag)
-		if h, can := f.(cli.VisibleFlag); !ok || can && !h.IsVisible() || f.Names()[0] == "help" {
+		if !ok || !shown(f) {
 			continue
 		}
 		value, usage := valueName(d.GetUsage())

@@ -23,6 +23,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.rebootCommand(),
 			e.generateDocsCommand(),
 			e.printSchemaCommand(),
+			e.dumpCLICommand(),
 		}, e.bootCommands()...),
 	}
 }

@@ -44,7 +44,7 @@ __bootc_command() {
     'bootc state wipe-ostree') subs='' flags='--help -h' operand='' ;;
     'bootc exec-in-host-mount-namespace') subs='' flags='--help -h' operand='' ;;
     'bootc completion') subs='' flags='--help -h' operand='zsh fish' ;;
-    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
+    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema dump-cli-json boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
     'bootc internals cfs') subs='init oci gc fsck cat images image-objects mount create-image compute-id create-dumpfile' flags='--help -h --repo --system --user --hash --erofs-version --require-verity --no-upgrade --no-repo' operand='' ;;
     'bootc internals cfs init') subs='' flags='--help -h --algorithm --insecure --erofs-version' operand='@dir' ;;
     'bootc internals cfs oci') subs='pull images inspect layer tag untag fsck dump compute-id mount' flags='--help -h' operand='' ;;
@@ -73,7 +73,7 @@ __bootc_command() {
     'bootc internals fsverity measure') subs='' flags='--help -h' operand='@file' ;;
     'bootc internals fsverity enable') subs='' flags='--help -h --hash-alg' operand='@file' ;;
     'bootc internals enable-verity') subs='' flags='--help -h --once' operand='' ;;
-    'bootc internals composefs-gc') subs='' flags='--help -h --dry-run' operand='' ;;
+    'bootc internals composefs-gc') subs='' flags='--help -h --dry-run --assert-no-op --prune-repo' operand='' ;;
     'bootc internals systemd-generator') subs='' flags='--help -h' operand='' ;;
     'bootc internals fixup-etc-fstab') subs='' flags='--help -h' operand='' ;;
     'bootc internals sysusers-sync') subs='' flags='--help -h' operand='' ;;
@@ -83,6 +83,7 @@ __bootc_command() {
     'bootc internals reboot') subs='' flags='--help -h' operand='' ;;
     'bootc internals generate-docs') subs='' flags='--help -h' operand='@dir' ;;
     'bootc internals print-json-schema') subs='' flags='--help -h --of' operand='' ;;
+    'bootc internals dump-cli-json') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-check') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-complete') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-failed') subs='' flags='--help -h' operand='' ;;
@@ -170,6 +171,7 @@ __bootc_enter() {
     'bootc internals reboot') at='bootc internals reboot' ;;
     'bootc internals generate-docs') at='bootc internals generate-docs' ;;
     'bootc internals print-json-schema') at='bootc internals print-json-schema' ;;
+    'bootc internals dump-cli-json') at='bootc internals dump-cli-json' ;;
     'bootc internals boot-check') at='bootc internals boot-check' ;;
     'bootc internals boot-complete') at='bootc internals boot-complete' ;;
     'bootc internals boot-failed') at='bootc internals boot-failed' ;;

@@ -36,6 +36,19 @@ func UKISection(r io.ReaderAt, name string) (*io.SectionReader, error) {
 	return image.section(name)
 }
 
+// UKIVersion is the version of the kernel in the unified kernel image r, of which a
+// directory can be named.
+func UKIVersion(r io.ReaderAt) (string, error) {
+	version, err := ukiText(r, ".uname")
+	if err == nil && (version == "" || version != path.Base(path.Clean("/"+version))) {
+		err = fmt.Errorf("%w: %q is no version of a kernel", ErrNotBootable, version)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read the version of the kernel: %w", err)
+	}
+	return version, nil
+}
+
 func ukiText(r io.ReaderAt, name string) (string, error) {
 	image, err := newUKI(r)
 	if err != nil {

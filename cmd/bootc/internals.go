@@ -24,6 +24,8 @@ func (e *env) internalsCommand() *cli.Command {
 			e.generateDocsCommand(),
 			e.printSchemaCommand(),
 			e.dumpCLICommand(),
+			e.dirDiffCommand(),
+			e.ukiCommand(),
 		}, e.bootCommands()...),
 	}
 }

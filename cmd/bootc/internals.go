@@ -26,6 +26,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.dumpCLICommand(),
 			e.dirDiffCommand(),
 			e.ukiCommand(),
+			e.blockdevCommand(),
 		}, e.bootCommands()...),
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // packages are the Debian packages of the programs.
 var packages = map[string]string{
-	"blkid": "util-linux", "wipefs": "util-linux", "sfdisk": "fdisk",
+	"blkid": "util-linux", "lsblk": "util-linux", "wipefs": "util-linux", "sfdisk": "fdisk",
 	"grub-mkimage": "grub-common", "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkfs.btrfs": "btrfs-progs",
 }
 

@@ -73,6 +73,11 @@ type Loader interface {
 	// half-written is not.
 	HasKernel(name string) (bool, error)
 
+	// OpenKernel is a kernel as it lies there, without its addons. Size is unknown. That
+	// there is none is said when a file of it is opened. A UKI can be read at an offset,
+	// too.
+	OpenKernel(name string) (Kernel, error)
+
 	// CheckRoom returns an ErrNoRoom, with the sizes, if a kernel of need bytes does
 	// not fit. What Collect could free counts as taken.
 	CheckRoom(need int64) error

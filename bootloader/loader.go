@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/bootc-go/bootc/bootloader/grubcfg"
 )
@@ -172,6 +173,29 @@ func (l *loader) HasKernel(name string) (bool, error) {
 		return false, fmt.Errorf("cannot look for a kernel: %w", err)
 	}
 	return used(name), nil
+}
+
+// OpenKernel implements [Loader].
+func (l *loader) OpenKernel(name string) (Kernel, error) {
+	open := func(elem ...string) Opener {
+		return func() (io.ReadCloser, error) {
+			k, err := l.openKernel(name)
+			if err != nil {
+				return nil, err
+			}
+			defer k.Close()
+			return k.Open(k.file(elem...))
+		}
+	}
+	k, err := l.openKernel(name)
+	if err != nil {
+		return Kernel{}, fmt.Errorf("cannot open a kernel: %w", err)
+	}
+	k.Close()
+	if isUKI(name) {
+		return Kernel{Name: name, UKI: open(name)}, nil
+	}
+	return Kernel{Name: name, Linux: open(name, linuxFile), Initrd: open(name, initrdFile)}, nil
 }
 
 // CheckRoom implements [Loader].

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -41,6 +42,7 @@ type Fake struct {
 type kernel struct {
 	size  int64
 	whole bool
+	files bootloader.Kernel
 }
 
 var _ bootloader.Loader = (*Fake)(nil)
@@ -184,7 +186,7 @@ func (f *Fake) AddKernel(ctx context.Context, k bootloader.Kernel) error {
 	if err := f.CheckRoom(k.Size); err != nil {
 		return err
 	}
-	size, err := read(k)
+	files, size, err := read(k)
 	if err != nil {
 		return err
 	}
@@ -194,30 +196,52 @@ func (f *Fake) AddKernel(ctx context.Context, k bootloader.Kernel) error {
 	if err := f.step(func() { f.kernels[k.Name] = kernel{size: size} }); err != nil {
 		return err
 	}
-	return f.step(func() { f.kernels[k.Name] = kernel{size: size, whole: true} })
+	return f.step(func() { f.kernels[k.Name] = kernel{size: size, whole: true, files: files} })
 }
 
-// read reads all that k consists of.
-func read(k bootloader.Kernel) (int64, error) {
-	files := slices.Collect(maps.Values(k.Addons))
-	if k.UKI != nil {
-		files = append(files, k.UKI)
-	} else {
-		files = append(files, k.Linux, k.Initrd)
-	}
+// read reads all that k consists of, and returns a copy of it.
+func read(k bootloader.Kernel) (bootloader.Kernel, int64, error) {
 	var size int64
-	for _, open := range files {
-		r, err := open()
-		if err != nil {
-			return 0, err
-		}
-		n, err := io.Copy(io.Discard, r)
-		size += n
-		if err := errors.Join(err, r.Close()); err != nil {
-			return 0, err
-		}
+	files := []*bootloader.Opener{&k.Linux, &k.Initrd}
+	if k.UKI != nil {
+		files = []*bootloader.Opener{&k.UKI}
 	}
-	return size, nil
+	k.Addons = maps.Clone(k.Addons)
+	for name, open := range k.Addons {
+		data, err := readAll(open)
+		if err != nil {
+			return k, 0, err
+		}
+		size += int64(len(data))
+		k.Addons[name] = content(string(data))
+	}
+	for _, open := range files {
+		data, err := readAll(*open)
+		if err != nil {
+			return k, 0, err
+		}
+		size += int64(len(data))
+		*open = content(string(data))
+	}
+	return k, size, nil
+}
+
+func readAll(open bootloader.Opener) ([]byte, error) {
+	r, err := open()
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(r)
+	return data, errors.Join(err, r.Close())
+}
+
+// OpenKernel implements [bootloader.Loader].
+func (f *Fake) OpenKernel(name string) (bootloader.Kernel, error) {
+	if k, ok := f.kernels[name]; ok && k.whole {
+		return k.files, nil
+	}
+	missing := func() (io.ReadCloser, error) { return nil, fs.ErrNotExist }
+	return bootloader.Kernel{Name: name, Linux: missing, Initrd: missing, UKI: missing}, nil
 }
 
 // Stage implements [bootloader.Loader]. It has two durable steps: the first drops an

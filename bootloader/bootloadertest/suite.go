@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,7 +81,32 @@ func Kernel(e bootloader.Entry) bootloader.Kernel {
 }
 
 func content(s string) bootloader.Opener {
-	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(s))), nil }
+	return func() (io.ReadCloser, error) { return memory{strings.NewReader(s)}, nil }
+}
+
+// memory is a file that can be read at an offset.
+type memory struct{ *strings.Reader }
+
+func (memory) Close() error { return nil }
+
+// wantContent checks that what the loader has is what it was given.
+func wantContent(t testing.TB, l bootloader.Loader, e bootloader.Entry) {
+	t.Helper()
+	want, err := l.OpenKernel(e.Kernel)
+	must(t, err)
+	got := Kernel(e)
+	for _, pair := range [][2]bootloader.Opener{{got.Linux, want.Linux}, {got.Initrd, want.Initrd}, {got.UKI, want.UKI}} {
+		if pair[0] == nil {
+			continue
+		}
+		a, err := readAll(pair[0])
+		must(t, err)
+		b, err := readAll(pair[1])
+		must(t, err)
+		if !bytes.Equal(a, b) {
+			t.Errorf("kernel %.30s… has %q, not %q", e.Kernel, b, a)
+		}
+	}
 }
 
 // Install makes the entries the live menu of l, with their kernels.
@@ -149,6 +176,7 @@ func testKernel(t *testing.T, l bootloader.Loader) {
 	for range 2 {
 		must(t, l.AddKernel(t.Context(), Kernel(e)))
 		wantKernel(t, l, e.Kernel, true)
+		wantContent(t, l, e)
 	}
 	broken := Kernel(Entry("b"))
 	broken.Initrd = func() (io.ReadCloser, error) { return nil, io.ErrUnexpectedEOF }
@@ -156,6 +184,11 @@ func testKernel(t *testing.T, l bootloader.Loader) {
 		t.Errorf("unreadable initrd: %v", err)
 	}
 	wantKernel(t, l, broken.Name, false)
+	k, err := l.OpenKernel(Entry("c").Kernel)
+	must(t, err)
+	if _, err := k.Linux(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a kernel that is not there: %v", err)
+	}
 	must(t, l.AddKernel(t.Context(), Kernel(Entry("b"))))
 	wantKernel(t, l, broken.Name, true)
 }
@@ -275,6 +308,7 @@ func testUKI(t *testing.T, l bootloader.Loader) {
 	Install(t, l, a, b)
 	wantMenu(t, "live", l.Menu, a, b)
 	wantKernel(t, l, a.Kernel, true)
+	wantContent(t, l, a)
 	Install(t, l, b)
 	removed, err := l.Collect()
 	must(t, err)

@@ -49,6 +49,7 @@ var hints = []struct {
 	{deploy.ErrFailedBefore, "'bootc status --verbose' tells more; another digest is installed as ever, and --allow-failed tries this one again"},
 	{deploy.ErrProven, "'bootc rollback' goes back without giving anything up"},
 	{deploy.ErrNotFound, "'bootc status --json' has the id of each deployment, as verity"},
+	{errHostDamaged, "'bootc internals cfs fsck --repair' removes damaged files, 'bootc internals cfs oci pull' fetches them again; 'bootc rollback' boots another deployment"},
 	{errGarbage, "'bootc internals composefs-gc' removes it"},
 	{errNoOstree, "'bootc delete-deployment' removes a deployment, 'bootc internals composefs-gc' what belongs to none"},
 	{deploy.ErrLocked, "'bootc upgrade --from-downloaded' lets it through"},

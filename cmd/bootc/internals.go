@@ -27,6 +27,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.dirDiffCommand(),
 			e.ukiCommand(),
 			e.blockdevCommand(),
+			e.fsckCommand(),
 		}, e.bootCommands()...),
 	}
 }

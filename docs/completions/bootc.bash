@@ -43,7 +43,7 @@ __bootc_command() {
     'bootc state wipe-ostree') subs='' flags='--help -h' operand='' ;;
     'bootc exec-in-host-mount-namespace') subs='' flags='--help -h' operand='' ;;
     'bootc completion') subs='' flags='--help -h' operand='zsh fish' ;;
-    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema dump-cli-json dir-diff uki blockdev boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
+    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema dump-cli-json dir-diff uki blockdev fsck boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
     'bootc internals cfs') subs='init oci gc fsck cat images image-objects mount create-image compute-id create-dumpfile' flags='--help -h --repo --system --user --hash --erofs-version --require-verity --no-upgrade --no-repo' operand='' ;;
     'bootc internals cfs init') subs='' flags='--help -h --algorithm --insecure --erofs-version' operand='@dir' ;;
     'bootc internals cfs oci') subs='pull images inspect layer tag untag fsck dump compute-id mount' flags='--help -h' operand='' ;;
@@ -89,6 +89,7 @@ __bootc_command() {
     'bootc internals blockdev') subs='ls ls-filesystem' flags='--help -h' operand='' ;;
     'bootc internals blockdev ls') subs='' flags='--help -h' operand='@file' ;;
     'bootc internals blockdev ls-filesystem') subs='' flags='--help -h' operand='@file' ;;
+    'bootc internals fsck') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-check') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-complete') subs='' flags='--help -h' operand='' ;;
     'bootc internals boot-failed') subs='' flags='--help -h' operand='' ;;
@@ -183,6 +184,7 @@ __bootc_enter() {
     'bootc internals blockdev') at='bootc internals blockdev' ;;
     'bootc internals blockdev ls') at='bootc internals blockdev ls' ;;
     'bootc internals blockdev ls-filesystem') at='bootc internals blockdev ls-filesystem' ;;
+    'bootc internals fsck') at='bootc internals fsck' ;;
     'bootc internals boot-check') at='bootc internals boot-check' ;;
     'bootc internals boot-complete') at='bootc internals boot-complete' ;;
     'bootc internals boot-failed') at='bootc internals boot-failed' ;;

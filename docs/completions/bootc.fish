@@ -182,6 +182,8 @@ function __bootc_at
                 set path 'bootc internals blockdev ls'
             case 'bootc internals blockdev ls-filesystem'
                 set path 'bootc internals blockdev ls-filesystem'
+            case 'bootc internals fsck'
+                set path 'bootc internals fsck'
             case 'bootc internals boot-check'
                 set path 'bootc internals boot-check'
             case 'bootc internals boot-complete'
@@ -422,6 +424,7 @@ complete -c bootc -n '__bootc_at bootc internals' -a 'dump-cli-json' -d 'print t
 complete -c bootc -n '__bootc_at bootc internals' -a 'dir-diff' -d 'print what of CURRENT is no more as in PRISTINE, and merge it into NEW'
 complete -c bootc -n '__bootc_at bootc internals' -a 'uki' -d 'take unified kernel images apart'
 complete -c bootc -n '__bootc_at bootc internals' -a 'blockdev' -d 'print what is known of block devices'
+complete -c bootc -n '__bootc_at bootc internals' -a 'fsck' -d 'check that what the host boots is here and whole'
 complete -c bootc -n '__bootc_at bootc internals' -a 'boot-check' -d 'look whether this boot is well; bootc-boot-check.service runs this'
 complete -c bootc -n '__bootc_at bootc internals' -a 'boot-complete' -d 'stop counting the boots of the deployment that runs; bootc-boot-complete.service runs this'
 complete -c bootc -n '__bootc_at bootc internals' -a 'boot-failed' -d 'take note that boot-complete.target was not reached; bootc-boot-failed.service runs this'
@@ -590,6 +593,7 @@ complete -c bootc -n '__bootc_at bootc internals blockdev ls' -l help -s h -d 'p
 complete -c bootc -n '__bootc_at bootc internals blockdev ls' -F
 complete -c bootc -n '__bootc_at bootc internals blockdev ls-filesystem' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc internals blockdev ls-filesystem' -F
+complete -c bootc -n '__bootc_at bootc internals fsck' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc internals boot-check' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc internals boot-complete' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc internals boot-failed' -l help -s h -d 'print the usage'

@@ -72,13 +72,27 @@ func (s *Sysroot) find(m menus, name string) (verity.Digest, error) {
 // boot next, that which runs boots next.
 func (s *Sysroot) Delete(ctx context.Context, id verity.Digest) error {
 	if id == s.sys.Booted.ID {
-		return ErrBooted
+		return s.deleteReset(ctx)
 	}
 	if err := s.delete(ctx, id); err != nil {
 		return fmt.Errorf("cannot delete the deployment %s: %w", id, err)
 	}
 	s.done(EventDelete, "deleted", id)
 	s.collectOrWarn(ctx)
+	return nil
+}
+
+// deleteReset drops what is staged, if that is a factory reset of the deployment that
+// runs. Nothing else of that can be deleted.
+func (s *Sysroot) deleteReset(ctx context.Context) error {
+	m, err := s.menus()
+	if err != nil || m.reset == "" || m.staged[0].ID != s.sys.Booted.ID {
+		return errors.Join(ErrBooted, err)
+	}
+	if err := s.dropStaged(ctx); err != nil {
+		return fmt.Errorf("cannot drop the factory reset: %w", err)
+	}
+	s.done(EventDelete, "dropped the factory reset of", s.sys.Booted.ID)
 	return nil
 }
 
@@ -142,8 +156,9 @@ func (s *Sysroot) pin(ctx context.Context, id verity.Digest, pinned bool) error 
 	}
 	o.pinned = pinned
 	defer s.announce()
-	if err := s.writeOrigin(id, o); err != nil || len(m.staged) == 0 || m.menuOnly {
-		return err
+	isReset := m.reset != "" && len(m.staged) > 0 && m.staged[0].ID == s.sys.Booted.ID
+	if err := s.writeOrigin(id, o); err != nil || len(m.staged) == 0 || m.menuOnly || isReset {
+		return err // the staged menu has all of the live one
 	}
 	booted, err := s.bootedEntry(m)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -73,6 +74,41 @@ func exists(root *os.Root, name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// exchange has two directories take each other's place, in one rename, for good.
+func exchange(root *os.Root, a, b string) error {
+	aDir, err := root.Open(path.Dir(a))
+	if err != nil {
+		return err
+	}
+	defer aDir.Close()
+	bDir, err := root.Open(path.Dir(b))
+	if err != nil {
+		return err
+	}
+	defer bDir.Close()
+	err = unix.Renameat2(int(aDir.Fd()), path.Base(a), int(bDir.Fd()), path.Base(b), unix.RENAME_EXCHANGE)
+	if err != nil {
+		return fmt.Errorf("exchange %s and %s: %w", a, b, err)
+	}
+	return errors.Join(atomicfile.SyncDir(aDir), atomicfile.SyncDir(bDir))
+}
+
+// inode is the number of what name is, 0 if there is nothing.
+func inode(root *os.Root, name string) (uint64, error) {
+	fi, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("internal error: %s has no inode", name)
+	}
+	return st.Ino, nil
 }
 
 // moveInto moves the directory from to the name to beside it, for good. What was

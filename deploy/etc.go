@@ -82,7 +82,7 @@ func (s *Sysroot) configDiff(ctx context.Context) (*ConfigDiff, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(m.staged) > 0 {
+	if len(m.staged) > 0 && m.reset == "" {
 		root, err := bootTree(r, m.staged[0].ID)
 		if err != nil {
 			return nil, err

@@ -23,6 +23,7 @@ const (
 	EventFinalize = "1f404f89ce6c4a4d9d353571dcabaf3e"
 	EventRollback = "26f3b1eb24464d12aa5e7b544a6b5468"
 	EventDelete   = "3a248f4beaa44b45b7042169f60dea6b"
+	EventReset    = "8d4f2a6b1c9e47d0a35be870f16c2d94"
 	EventOptions  = "9e1f9287b86244eba111007fdd5f4e62"
 )
 

@@ -51,7 +51,8 @@ type finalizing struct {
 	id   verity.Digest
 	etc  *tree.Node // of the image
 
-	menuOnly bool // there is nothing to merge
+	menuOnly bool   // there is nothing to merge
+	reset    string // it is a factory reset, to this stateroot
 }
 
 // finalizing finds out what there is to do; nil if nothing.
@@ -60,9 +61,15 @@ func (s *Sysroot) finalizing(ctx context.Context) (*finalizing, error) {
 	if err != nil || len(m.staged) == 0 || m.locked {
 		return nil, err
 	}
-	f := &finalizing{s: s, id: m.staged[0].ID}
+	f := &finalizing{s: s, id: m.staged[0].ID, reset: m.reset}
+	if f.reset != "" {
+		return f, nil
+	}
 	if f.menuOnly = m.menuOnly || f.id == s.sys.Booted.ID; f.menuOnly {
 		return f, nil
+	}
+	if s.displaced() {
+		return nil, ErrDisplaced
 	}
 	if f.repo, err = s.repository(ctx); err != nil {
 		return nil, err
@@ -84,6 +91,8 @@ func (s *Sysroot) finalizing(ctx context.Context) (*finalizing, error) {
 //  3. The menus are exchanged, in one rename. Before it the old system boots, after
 //     it the new one, whose /etc, kernel and image are durable by now.
 //  4. The marker goes, in case that the host does not shut down after all.
+//  5. What was there before a factory reset is given up, if it still is: the host has
+//     gone on from there.
 //
 // If Finalize is killed and called again it begins anew: etcWork is made of a fresh
 // copy of the image's /etc, whatever it held.
@@ -92,15 +101,66 @@ func (f *finalizing) steps() []step {
 		{"replace the boot menu", func(context.Context) error { return f.s.sys.Loader.Commit() }},
 		{"forget what was staged", f.s.doRemoveMarker},
 	}
-	if f.menuOnly {
+	switch {
+	case f.reset != "":
+		return append([]step{{"put /etc and /var in their place", f.putReset}}, menu...)
+	case f.menuOnly:
 		return menu
 	}
-	return append([]step{
-		{"merge /etc", f.merge},
-		{"put /etc in its place", func(context.Context) error {
-			return moveInto(f.s.states, etcPath(f.id, etcWork), etcPath(f.id, etcName))
-		}},
-	}, menu...)
+	steps := append([]step{{"merge /etc", f.merge}, {"put /etc in its place", f.putEtc}}, menu...)
+	return append(steps, step{"give up what was before a factory reset", func(context.Context) error {
+		_, err := f.s.giveUpBefore()
+		return err
+	}})
+}
+
+// putReset puts the state that a factory reset made in the place of the deployment's, in
+// one rename, which brings the new /etc and the link to the new /var at once.
+//
+// If the deployment runs, the new state boots from here on, until the next step with the
+// kernel arguments of the old one. If it does not, the old system boots until the menus
+// are exchanged. One that the live menu has not got has its state already.
+func (f *finalizing) putReset(context.Context) error {
+	if now, err := f.s.staterootIn(deployed(f.id)); err == nil && now == f.reset {
+		return nil // or this is the second run
+	}
+	return f.s.exchangeState(f.id, aside(f.reset, f.id))
+}
+
+// putEtc gives the merged /etc its place.
+func (f *finalizing) putEtc(context.Context) error {
+	want := f.s.bootedStateroot()
+	if now, err := f.s.staterootIn(deployed(f.id)); err != nil || now != want {
+		return f.rehome(want)
+	}
+	return moveInto(f.s.states, etcPath(f.id, etcWork), etcPath(f.id, etcName))
+}
+
+// rehome moves the deployment to another /var: it was here before a factory reset, or
+// comes back from after one. A merged /etc goes with the /var that it was made beside, so
+// the whole state directory is made anew and exchanged.
+func (f *finalizing) rehome(stateroot string) error {
+	s, dir := f.s, aside(stateroot, f.id)
+	o, err := s.origin(f.id)
+	if err == nil {
+		err = s.state.RemoveAll(dir)
+	}
+	if err == nil {
+		err = s.makeStateIn(dir, stateroot)
+	}
+	if err == nil {
+		err = s.writeOriginIn(dir, f.id, o)
+	}
+	if err == nil {
+		err = s.state.Rename(deployed(f.id)+"/"+etcWork, dir+"/"+etcName)
+	}
+	if err == nil {
+		err = syncDir(s.state, dir)
+	}
+	if err != nil {
+		return err
+	}
+	return exchange(s.state, deployed(f.id), dir)
 }
 
 // merge makes etcWork the merged /etc, durable.

@@ -157,15 +157,11 @@ func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node) e
 	if ok, err := exists(root, varDir); ok || err != nil {
 		return err
 	}
-	n := tree.Lookup(image, "var")
-	if n == nil || !n.IsDir() {
-		n = tree.NewDir(0o755)
-	}
 	if err := makeDirs(root, path.Dir(varDir)); err != nil {
 		return err
 	}
 	const work = varDir + ".work"
-	if err := writeTree(ctx, root, work, r, n); err != nil {
+	if err := writeTree(ctx, root, work, r, varOf(image)); err != nil {
 		return err
 	}
 	return moveInto(root, work, varDir)

@@ -23,11 +23,13 @@ type GCResult struct {
 	Tags    []string      // of images in the repository
 	Bound   []string      // images that no deployment is bound to, by name
 	Repo    repo.GCResult // a dry run misses what only Tags keep
+
+	Stateroots []string // what factory resets left, below state/
 }
 
 // Empty reports whether there was no garbage.
 func (r GCResult) Empty() bool {
-	return len(r.Kernels)+len(r.States)+len(r.Tags)+len(r.Bound) == 0 && r.Repo == repo.GCResult{}
+	return len(r.Kernels)+len(r.States)+len(r.Tags)+len(r.Bound)+len(r.Stateroots) == 0 && r.Repo == repo.GCResult{}
 }
 
 // GC removes what belongs to no deployment: kernels, state directories, tags, and
@@ -71,7 +73,7 @@ func (s *Sysroot) collect(ctx context.Context, m menus, dryRun bool) (res GCResu
 		return res, err
 	}
 	keep := s.kept(m)
-	if res.Tags, err = s.untag(r, keep, dryRun); err != nil {
+	if res.Tags, err = s.untag(r, m, dryRun); err != nil {
 		return res, err
 	}
 	roots, err := imagesOf(r, keep)
@@ -80,6 +82,9 @@ func (s *Sysroot) collect(ctx context.Context, m menus, dryRun bool) (res GCResu
 	}
 	if err == nil {
 		res.Bound, err = s.pruneBound(ctx, r, keep, dryRun)
+	}
+	if err == nil {
+		res.Stateroots, err = s.collectStateroots(ctx, m, dryRun)
 	}
 	return res, err
 }
@@ -175,10 +180,14 @@ func (s *Sysroot) garbageStates(m menus) ([]string, error) {
 
 // untag removes the tags of images that are no deployment's. Tags of others, made
 // by cfsctl for instance, are not ours.
-func (s *Sysroot) untag(r *repo.Repo, keep []verity.Digest, dryRun bool) ([]string, error) {
+func (s *Sysroot) untag(r *repo.Repo, m menus, dryRun bool) ([]string, error) {
 	live := map[string]bool{}
-	for _, id := range keep {
+	for _, id := range s.kept(m) {
 		o, _ := s.origin(id) // a damaged one keeps nothing but what its image has
+		live[tagOf(o.manifest)] = true
+	}
+	if len(m.staged) > 0 {
+		o, _ := s.stagedOrigin(m)
 		live[tagOf(o.manifest)] = true
 	}
 	refs, err := oci.Refs(r)

@@ -36,6 +36,8 @@ type machine struct {
 	loader bootloader.Loader
 	boots  int
 	booted kargs.Root
+	etc    *os.File // mounted by the last boot, as /var is
+	vari   *os.File
 	units  []string // started
 	said   []string // messages
 
@@ -43,6 +45,7 @@ type machine struct {
 	noUnits error               // units do not start
 	bound   BoundStore
 	tries   uint // of fresh deployments
+	mounted string
 }
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
@@ -86,10 +89,11 @@ func (m *machine) runPath(elem ...string) string {
 	return filepath.Join(append([]string{m.dir, fmt.Sprintf("run-%d", m.boots)}, elem...)...)
 }
 
-// etcPath is a path in the live /etc.
-func (m *machine) etcPath(name string) string {
-	return m.path(stateDir, m.booted.ID.String(), etcName, name)
-}
+// etcPath is a path in the live /etc, wherever that is by now.
+func (m *machine) etcPath(name string) string { return fdPath(m.etc) + "/" + name }
+
+// varPath is a path in the live /var.
+func (m *machine) varPath(name string) string { return fdPath(m.vari) + "/" + name }
 
 func (m *machine) openDir(path string) *os.File {
 	m.t.Helper()
@@ -113,6 +117,7 @@ func (m *machine) system() System {
 				m.said = append(m.said, e.Text)
 			}
 		},
+		Mounted: func(dir string) (bool, error) { return dir == m.mounted, nil },
 		Systemctl: func(_ context.Context, args ...string) error {
 			m.units = append(m.units, strings.Join(args, " "))
 			return m.noUnits
@@ -248,6 +253,8 @@ func (m *machine) bootEntry(e bootloader.Entry) {
 	m.must(mkdir(m.runPath()))
 	m.booted = root
 	m.checkWhole(root.ID)
+	m.etc = m.openDir(m.path(stateDir, root.ID.String(), etcName))
+	m.vari = m.openDir(m.path(stateDir, root.ID.String(), varName))
 }
 
 // version is that of the deployment that runs, as the image's os-release has it.
@@ -316,6 +323,9 @@ func (m *machine) checkWhole(id verity.Digest) {
 		m.t.Errorf("origin: %v", err)
 	}
 }
+
+// originName is the path of a deployment's origin below the directory of all states.
+func originName(id verity.Digest) string { return id.String() + "/" + originFile(id) }
 
 // fsck checks the repository.
 func (m *machine) fsck() {

@@ -21,6 +21,10 @@ type marker struct {
 	// MenuOnly says that the deployment is one of the live menu and stays as it is:
 	// only the menu is exchanged. This key is our own.
 	MenuOnly bool `json:"menu_only,omitempty"`
+
+	// Stateroot says that this is a factory reset, and where the new /var is. Our own,
+	// too.
+	Stateroot string `json:"stateroot,omitempty"`
 }
 
 const (

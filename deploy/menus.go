@@ -18,11 +18,14 @@ type menus struct {
 	staged []bootloader.Entry // none without a marker that names the first of them
 	locked bool               // a shutdown leaves the staged menu alone
 
-	menuOnly bool // the staged menu has no other deployments than the live one
+	menuOnly bool   // the staged menu has no other deployments than the live one
+	reset    string // what is staged is a factory reset, to this stateroot
 }
 
 // as says how the staged menu is staged.
-func (m menus) as() marker { return marker{Locked: m.locked, MenuOnly: m.menuOnly} }
+func (m menus) as() marker {
+	return marker{Locked: m.locked, MenuOnly: m.menuOnly, Stateroot: m.reset}
+}
 
 // looks is how often the menus are read while another bootc replaces them.
 const looks = 10
@@ -45,7 +48,7 @@ func (s *Sysroot) readMenus() (menus, error) {
 		err = fmt.Errorf("boot menu: %w", err)
 	}
 	staged, as, err2 := s.staged()
-	return menus{live: live, staged: staged, locked: as.Locked, menuOnly: as.MenuOnly}, errors.Join(err, err2)
+	return menus{live: live, staged: staged, locked: as.Locked, menuOnly: as.MenuOnly, reset: as.Stateroot}, errors.Join(err, err2)
 }
 
 // staged reads the staged menu. One that the marker does not name is what a power

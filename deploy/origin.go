@@ -164,18 +164,19 @@ func formatImage(t Target) string {
 	return signedImage + t.Ref.String()
 }
 
-// originName is the file's path below the directory of all states.
-func originName(id verity.Digest) string {
-	return id.String() + "/" + id.String() + ".origin"
-}
+// originFile is the name of the file in the state directory of the deployment.
+func originFile(id verity.Digest) string { return id.String() + ".origin" }
 
 // origin reads the origin of a deployment. What it could understand comes with an
 // error, too; a missing file is fs.ErrNotExist.
-func (s *Sysroot) origin(id verity.Digest) (origin, error) {
-	if s.states == nil {
+func (s *Sysroot) origin(id verity.Digest) (origin, error) { return s.originIn(deployed(id), id) }
+
+// originIn reads the one in the state directory dir, which is below stateTop.
+func (s *Sysroot) originIn(dir string, id verity.Digest) (origin, error) {
+	if s.state == nil {
 		return origin{}, fmt.Errorf("origin of %s: %w", id, fs.ErrNotExist)
 	}
-	data, err := readSmall(s.states, originName(id), maxOrigin)
+	data, err := readSmall(s.state, dir+"/"+originFile(id), maxOrigin)
 	if err != nil {
 		return origin{}, fmt.Errorf("origin of %s: %w", id, err)
 	}
@@ -188,10 +189,14 @@ func (s *Sysroot) origin(id verity.Digest) (origin, error) {
 
 // writeOrigin replaces the origin of a deployment, whose directory must be there.
 func (s *Sysroot) writeOrigin(id verity.Digest, o origin) error {
-	dir, err := s.states.Open(id.String())
+	return s.writeOriginIn(deployed(id), id, o)
+}
+
+func (s *Sysroot) writeOriginIn(dir string, id verity.Digest, o origin) error {
+	f, err := s.state.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return atomicfile.WriteFile(dir, id.String()+".origin", o.encode(), 0o644)
+	defer f.Close()
+	return atomicfile.WriteFile(f, originFile(id), o.encode(), 0o644)
 }

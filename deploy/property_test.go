@@ -22,23 +22,63 @@ type model struct {
 	booted   string
 	next     []string // the staged menu
 	locked   bool
-	follows  map[string]string // of each deployment: the repository
-	pinned   map[string]bool
-	etc      map[string]string // of each deployment: what is written in /etc/note
+	states   map[string]*state // of each deployment
+	running  *state            // that of the booted one, unless another was put in its place
+	fresh    *state            // of the staged one, if that is a factory reset
+	vars     map[string]string // of each stateroot: what is written in /var/note
+}
+
+// state is what stands in the state directory of a deployment.
+type state struct {
+	follows string // the repository
+	pinned  bool
+	etc     string // what is written in /etc/note
+	root    string // which /var it has
+	before  *state // of a factory reset
+}
+
+func (o *model) displaced() bool { return o.running != o.states[o.booted] }
+
+func (o *model) pinned(version string) bool {
+	return o.states[version] != nil && o.states[version].pinned
 }
 
 // forget drops what is known of deployments that are none any more.
 func (o *model) forget() {
-	for version := range o.follows {
+	for version := range o.states {
 		if !slices.Contains(o.live, version) && !slices.Contains(o.next, version) {
-			delete(o.follows, version)
-			delete(o.pinned, version)
-			delete(o.etc, version)
+			delete(o.states, version)
 		}
 	}
 }
 
-func (o *model) unstage() { o.next, o.locked = nil, false }
+// giveUpBefore forgets what was before the resets to a stateroot.
+func (o *model) giveUpBefore(root string) {
+	for _, st := range o.states {
+		for ; st != nil; st = st.before {
+			if st.root == root {
+				st.before = nil
+			}
+		}
+	}
+}
+
+// roots are the stateroots that there should be.
+func (o *model) roots() []string {
+	set := map[string]bool{}
+	all := slices.Collect(maps.Values(o.states))
+	if o.fresh != nil {
+		set[o.fresh.root] = true
+	}
+	for _, st := range all {
+		for ; st != nil; st = st.before {
+			set[st.root] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func (o *model) unstage() { o.next, o.locked, o.fresh = nil, false, nil }
 
 func remove(menu []string, version string) []string {
 	return slices.DeleteFunc(slices.Clone(menu), func(s string) bool { return s == version })
@@ -51,37 +91,68 @@ func (o *model) menu(first string) []string {
 		menu = append(menu, o.booted)
 	}
 	for _, version := range o.live {
-		if o.pinned[version] && !slices.Contains(menu, version) {
+		if o.pinned(version) && !slices.Contains(menu, version) {
 			menu = append(menu, version)
 		}
 	}
 	return menu
 }
 
-func (o *model) stage(repository string, locked bool) {
+// stage returns whether that is refused.
+func (o *model) stage(repository string, locked bool) (refused bool) {
 	want := o.registry[repository]
 	switch {
-	case len(o.next) > 0 && o.next[0] == want && o.follows[want] == repository:
+	case o.booted == want && o.states[want].follows == repository && (o.fresh != nil || o.displaced()):
+		return false
+	case o.fresh != nil || o.displaced():
+		return true
+	case len(o.next) > 0 && o.next[0] == want && o.states[want].follows == repository:
 		o.locked = locked
-		return
+		return false
 	case o.booted == want:
-		o.follows[want] = repository
+		o.states[want].follows = repository
 		o.unstage()
 	default:
-		pinned := o.pinned[want]
+		pinned := o.pinned(want)
 		o.unstage()
 		o.forget()
-		o.follows[want], o.pinned[want] = repository, pinned
+		if o.states[want] == nil {
+			o.states[want] = &state{root: o.states[o.booted].root}
+		}
+		o.states[want].follows, o.states[want].pinned = repository, pinned
 		o.next, o.locked = o.menu(want), locked
 	}
 	o.forget()
+	return false
+}
+
+// reset returns whether that is refused; else the new /var is that of root.
+func (o *model) reset(want, repository, root string) (refused bool) {
+	if o.displaced() {
+		return true
+	}
+	pinned := o.pinned(want)
+	o.unstage()
+	o.forget()
+	o.vars[root] = ""
+	o.fresh = &state{follows: repository, pinned: pinned, root: root}
+	if o.next = o.menu(want); want == o.booted {
+		o.next = append([]string{want}, remove(o.live, want)...)
+	}
+	if o.states[want] == nil {
+		o.states[want] = o.fresh
+	}
+	return false
 }
 
 func (o *model) spec() string {
-	if len(o.next) > 0 {
-		return o.follows[o.next[0]]
+	switch {
+	case o.fresh != nil:
+		return o.fresh.follows
+	case len(o.next) > 0:
+		return o.states[o.next[0]].follows
 	}
-	return o.follows[o.booted]
+	return o.states[o.booted].follows
 }
 
 // queued says whether another one boots next that is not staged.
@@ -90,6 +161,12 @@ func (o *model) queued() bool {
 }
 
 func (o *model) rollback() bool {
+	if now := o.states[o.booted]; o.live[0] == o.booted && now.before != nil {
+		o.states[o.booted] = now.before
+		o.unstage()
+		o.forget()
+		return true
+	}
 	others := remove(o.live, o.booted)
 	if len(others) == 0 {
 		return false
@@ -117,8 +194,8 @@ func (o *model) delete(version string) {
 }
 
 func (o *model) pin(version string, pinned bool) {
-	o.pinned[version] = pinned
-	if len(o.next) > 0 {
+	o.states[version].pinned = pinned
+	if len(o.next) > 0 && (o.fresh == nil || o.next[0] != o.booted) {
 		o.next = o.menu(o.next[0])
 	}
 }
@@ -127,7 +204,13 @@ func (o *model) finalize() {
 	if len(o.next) == 0 || o.locked {
 		return
 	}
-	o.etc[o.next[0]] = o.etc[o.booted]
+	first := o.next[0]
+	if o.fresh == nil {
+		o.states[first].etc, o.states[first].root, o.states[first].before = o.running.etc, o.running.root, nil
+		o.giveUpBefore(o.running.root)
+	} else if old := o.states[first]; old != o.fresh {
+		o.fresh.before, o.states[first] = old, o.fresh
+	}
 	o.live = o.next
 	o.unstage()
 	o.forget()
@@ -137,12 +220,13 @@ func (o *model) boot(version string) {
 	o.booted = version
 	o.unstage()
 	o.forget()
+	o.running = o.states[version]
 }
 
 // picture is what machine.picture should say.
 func (o *model) picture() string {
 	mark := func(version string) string {
-		if o.pinned[version] {
+		if o.pinned(version) {
 			return version + "*"
 		}
 		return version
@@ -150,6 +234,12 @@ func (o *model) picture() string {
 	var parts []string
 	if len(o.next) > 0 {
 		staged := mark(o.next[0])
+		if o.fresh != nil {
+			staged = o.next[0]
+			if o.fresh.pinned {
+				staged += "*"
+			}
+		}
 		if o.locked {
 			staged += "#"
 		}
@@ -194,13 +284,13 @@ func (p *player) publish(repository, version string) {
 
 // oneOf picks a deployment.
 func (p *player) oneOf() string {
-	all := slices.Sorted(maps.Keys(p.o.follows))
+	all := slices.Sorted(maps.Keys(p.o.states))
 	return all[p.IntN(len(all))]
 }
 
 // play does one thing and returns its name.
 func (p *player) play() string {
-	switch repository := []string{"os", "mine"}[p.IntN(2)]; p.IntN(12) {
+	switch repository := []string{"os", "mine"}[p.IntN(2)]; p.IntN(15) {
 	case 0, 1:
 		version := versions[p.IntN(len(versions))]
 		p.publish(repository, version)
@@ -208,13 +298,11 @@ func (p *player) play() string {
 	case 2, 3:
 		locked := p.IntN(4) == 0
 		_, err := p.upgrade(StageOptions{DownloadOnly: locked})
-		p.must(err)
-		p.o.stage(p.o.spec(), locked)
+		p.refused(err, p.o.stage(p.o.spec(), locked))
 		return fmt.Sprintf("upgrade, locked %t", locked)
 	case 4:
 		_, err := p.switchTo(repository)
-		p.must(err)
-		p.o.stage(repository, false)
+		p.refused(err, p.o.stage(repository, false))
 		return "switch " + repository
 	case 5:
 		if _, err := p.rollback(); p.o.rollback() != (err == nil) {
@@ -225,7 +313,11 @@ func (p *player) play() string {
 		version := p.oneOf()
 		id := p.id(version)
 		err := p.delete(id)
-		if booted := version == p.o.booted; booted != errors.Is(err, ErrBooted) || !booted && err != nil {
+		if version == p.o.booted && p.o.fresh != nil && p.o.next[0] == version {
+			p.must(err)
+			p.o.unstage()
+			p.o.forget()
+		} else if booted := version == p.o.booted; booted != errors.Is(err, ErrBooted) || !booted && err != nil {
 			p.t.Errorf("delete %s: %v", version, err)
 		} else if !booted {
 			p.o.delete(version)
@@ -247,14 +339,47 @@ func (p *player) play() string {
 		p.o.boot(p.o.live[0])
 		return "reboot"
 	}
+	return p.playMore()
+}
+
+// playMore does what has to do with factory resets.
+func (p *player) playMore() string {
+	switch repository := []string{"", "os", "mine"}[p.IntN(3)]; p.IntN(3) {
+	case 0:
+		res, err := p.reset(repository, ResetOptions{})
+		want, follows, root := p.o.booted, p.o.states[p.o.booted].follows, ""
+		if repository != "" {
+			want, follows = p.o.registry[repository], repository
+		}
+		if res != nil {
+			root = res.Stateroot
+		}
+		p.refused(err, p.o.reset(want, follows, root))
+		return "reset " + repository
+	case 1:
+		p.complete()
+		if !p.o.displaced() {
+			p.o.giveUpBefore(p.o.running.root)
+		}
+		return "complete"
+	}
 	return p.cut()
 }
 
-// note writes something to /etc.
+// refused makes sure that what is not possible because of a factory reset is refused.
+func (p *player) refused(err error, want bool) {
+	p.t.Helper()
+	if got := errors.Is(err, ErrResetStaged) || errors.Is(err, ErrDisplaced); got != want || err != nil && !got {
+		p.t.Fatalf("%v, want a refusal: %v\n after: %s", err, want, strings.Join(p.log, "; "))
+	}
+}
+
+// note writes something to /etc and /var.
 func (p *player) note() {
 	text := fmt.Sprint(len(p.log))
 	p.writeEtc("note", text)
-	p.o.etc[p.o.booted] = text
+	p.writeVar("note", text)
+	p.o.running.etc, p.o.vars[p.o.running.root] = text, text
 }
 
 // cut is a power cut, after which somebody may choose from the menu.
@@ -276,13 +401,17 @@ func (p *player) check() {
 		p.t.Fatalf("status: %s\n  want: %s\n after: %s", got, want, strings.Join(p.log, "; "))
 	}
 	text, err := os.ReadFile(p.etcPath("note"))
-	if want := p.o.etc[p.o.booted]; string(text) != want {
+	if want := p.o.running.etc; string(text) != want {
 		p.t.Fatalf("/etc/note is %q, %v, want %q\n after: %s", text, err, want, strings.Join(p.log, "; "))
+	}
+	text, err = os.ReadFile(p.varPath("note"))
+	if want := p.o.vars[p.o.running.root]; string(text) != want {
+		p.t.Fatalf("/var/note is %q, %v, want %q\n after: %s", text, err, want, strings.Join(p.log, "; "))
 	}
 	if p.IntN(3) == 0 {
 		p.gc()
 		p.gcIsNoOp()
-		want := slices.Sorted(maps.Keys(p.o.follows))
+		want := slices.Sorted(maps.Keys(p.o.states))
 		if got := p.states(); !slices.Equal(got, want) {
 			p.t.Fatalf("states %v, want %v\n after: %s", got, want, strings.Join(p.log, "; "))
 		}
@@ -290,6 +419,9 @@ func (p *player) check() {
 			p.t.Fatalf("%d tags for %v", p.tags(), want)
 		}
 		p.fsck()
+		if !p.o.displaced() { // or everything is kept
+			p.wantStateroots(p.o.roots()...)
+		}
 	}
 }
 
@@ -307,10 +439,11 @@ func TestProperty(t *testing.T) {
 				p := &player{
 					machine: newMachine(t, loader(t)), Rand: rand.New(rand.NewPCG(seed, 0)),
 					o: &model{
-						registry: map[string]string{}, live: []string{"1"}, booted: "1", follows: map[string]string{"1": "os"},
-						pinned: map[string]bool{}, etc: map[string]string{},
+						registry: map[string]string{}, live: []string{"1"}, booted: "1",
+						states: map[string]*state{"1": {follows: "os", root: "default"}}, vars: map[string]string{},
 					},
 				}
+				p.o.running = p.o.states["1"]
 				p.install(p.osVersion("1"))
 				p.publish("os", "1")
 				p.publish("mine", "2")

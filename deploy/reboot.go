@@ -58,6 +58,8 @@ func (s *Sysroot) due(m menus) (verity.Digest, bool) {
 		return m.staged[0].ID, true
 	case s.rollbackQueued(m):
 		return m.live[0].ID, true
+	case s.displaced():
+		return s.sys.Booted.ID, true
 	}
 	return verity.Digest{}, false
 }

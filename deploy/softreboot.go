@@ -70,8 +70,15 @@ func (m menus) find(id verity.Digest) (e bootloader.Entry, isStaged bool, err er
 }
 
 func (s *Sysroot) softRebootable(m menus, e bootloader.Entry, isStaged bool) error {
-	if !s.sys.SoftReboot {
+	switch {
+	case !s.sys.SoftReboot:
 		return errNoTarget
+	case isStaged && m.reset != "":
+		return fmt.Errorf("%w: it is a factory reset, beside which nothing of the old system may go on", ErrNoSoftReboot)
+	case s.displaced():
+		return fmt.Errorf("%w: %w", ErrNoSoftReboot, ErrDisplaced)
+	case e.ID == s.sys.Booted.ID && s.hasBefore(e.ID):
+		return fmt.Errorf("%w: only a reboot brings back what was before the factory reset", ErrNoSoftReboot)
 	}
 	will, _ := s.origin(e.ID) // what is not known differs
 	return s.sameRun(m, e, will, func() (string, error) { return s.policyOf(e.ID, isStaged) })

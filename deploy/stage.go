@@ -89,6 +89,9 @@ func (st *staging) decide(ctx context.Context) (err error) {
 	case Unstage:
 		return s.dropStaged(ctx)
 	case Available:
+		if err := s.resetStaged(st.menus); err != nil {
+			return err
+		}
 		return s.refused(st.u, st.o.AllowFailed)
 	case Unchanged:
 	}
@@ -104,7 +107,9 @@ func (s *Sysroot) setLock(ctx context.Context, m menus, locked bool) error {
 		return err
 	}
 	defer s.announce()
-	return s.writeMarker(marker{ID: m.staged[0].ID, Locked: locked, MenuOnly: m.menuOnly})
+	as := m.as()
+	as.ID, as.Locked = m.staged[0].ID, locked
+	return s.writeMarker(as)
 }
 
 // Unlock lets the next shutdown apply what was staged with DownloadOnly. The error

@@ -23,21 +23,27 @@ const (
 	etcName   = "etc"
 	etcStaged = "etc.staged" // the /etc of the image, whole, for Finalize to merge into
 	etcWork   = "etc.work"   // something unfinished; worth nothing after a power cut
-	varName   = "var"        // a link to varDir
+	varName   = "var"        // a link to the /var of a stateroot
 )
 
 func etcPath(id verity.Digest, name string) string { return id.String() + "/" + name }
 
-// makeState makes the state directory of a deployment, with the link to /var.
+// makeState makes the state directory of a deployment, with the link to the /var of the
+// deployment that runs. Who is here already keeps its own, see [finalizing.rehome].
 func (s *Sysroot) makeState(id verity.Digest) error {
-	if err := makeDirs(s.states, id.String()); err != nil {
+	return s.makeStateIn(deployed(id), s.bootedStateroot())
+}
+
+// makeStateIn makes the state directory dir, which is below stateTop.
+func (s *Sysroot) makeStateIn(dir, stateroot string) error {
+	if err := makeDirs(s.state, dir); err != nil {
 		return err
 	}
-	err := s.states.Symlink(varLink, etcPath(id, varName))
+	err := s.state.Symlink(linkTo(stateroot), dir+"/"+varName)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(s.states, id.String())
+	return syncDir(s.state, dir)
 }
 
 // freshEtc makes etcWork the /etc of the image, and durable.

@@ -33,7 +33,12 @@ func (s *Sysroot) Status(ctx context.Context) (*host.Host, error) {
 		h.Status.Booted = s.bootEntry(e)
 	}
 	if len(m.staged) > 0 {
-		h.Status.Staged = s.bootEntry(m.staged[0])
+		o, err := s.stagedOrigin(m)
+		if err != nil {
+			s.warn("%v", err)
+		}
+		h.Status.Staged = s.entryOf(m.staged[0], o)
+		h.Status.Staged.FactoryReset = m.reset != ""
 		h.Status.Staged.DownloadOnly = m.locked
 		h.Status.Staged.SoftRebootCapable = s.softRebootable(m, m.staged[0], true) == nil
 	}
@@ -76,6 +81,11 @@ func (s *Sysroot) bootEntry(e bootloader.Entry) *host.BootEntry {
 	if err != nil {
 		s.warn("%v", err)
 	}
+	return s.entryOf(e, o)
+}
+
+// entryOf is the same, with an origin that is known.
+func (s *Sysroot) entryOf(e bootloader.Entry, o origin) *host.BootEntry {
 	bootType := o.bootType
 	if bootType == "" {
 		bootType = host.BLS

@@ -18,8 +18,7 @@ import (
 const (
 	repoDir  = "composefs"
 	stateDir = "state/deploy"
-	varDir   = "state/os/default/var"
-	varLink  = "../../os/default/var" // the same, from the state of a deployment
+	varDir   = "state/os/default/var" // of a disk that was not reset
 )
 
 // Sysroot is the deployments of a host. It belongs to one goroutine.
@@ -29,6 +28,7 @@ type Sysroot struct {
 	lock     *os.File // the directory of the states, locked; nil for reading only
 
 	states *os.Root   // stateDir; nil if there is none
+	state  *os.Root   // stateTop, above it
 	repo   *repo.Repo // opened at first use
 	etc    *os.File   // see liveEtc
 }
@@ -55,6 +55,9 @@ func (s *Sysroot) open(ctx context.Context) error {
 		return err
 	}
 	if s.states, err = root.OpenRoot(stateDir); err != nil {
+		return err
+	}
+	if s.state, err = root.OpenRoot(stateTop); err != nil {
 		return err
 	}
 	if s.lock, err = s.states.Open("."); err != nil {
@@ -95,7 +98,9 @@ func OpenReadOnly(_ context.Context, sys System) (*Sysroot, error) {
 	root, err := os.OpenRoot(fdPath(sys.Root))
 	if err == nil {
 		defer root.Close()
-		s.states, err = root.OpenRoot(stateDir)
+		if s.states, err = root.OpenRoot(stateDir); err == nil {
+			s.state, err = root.OpenRoot(stateTop)
+		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot open the deployments: %w", err)
@@ -110,8 +115,10 @@ func (s *Sysroot) Close() error {
 			f.Close()
 		}
 	}
-	if s.states != nil {
-		s.states.Close()
+	for _, root := range []*os.Root{s.states, s.state} {
+		if root != nil {
+			root.Close()
+		}
 	}
 	if s.repo != nil {
 		return s.repo.Close()

@@ -45,6 +45,9 @@ type System struct {
 	// Log, if set, receives what was done.
 	Log func(Event)
 
+	// Mounted, if set, tells whether anything is mounted from below a directory of Root.
+	Mounted func(dir string) (bool, error)
+
 	// Wait, if set, is called once if another bootc has to be waited for.
 	Wait func()
 }

@@ -58,6 +58,9 @@ func (s *Sysroot) retarget(t Target) error {
 	if err != nil {
 		return err
 	}
+	if err := s.resetStaged(m); err != nil {
+		return err
+	}
 	if len(m.staged) > 0 {
 		e = m.staged[0]
 	}
@@ -77,14 +80,13 @@ func (s *Sysroot) Spec() (Target, error) {
 	if err != nil {
 		return Target{}, fmt.Errorf("cannot find out what to upgrade: %w", err)
 	}
-	id := s.sys.Booted.ID
-	if len(m.staged) > 0 {
-		id = m.staged[0].ID
-	}
-	if id.IsZero() {
+	if len(m.staged) == 0 && s.sys.Booted.ID.IsZero() {
 		return Target{}, fmt.Errorf("cannot find out what to upgrade: %w", ErrNotBooted)
 	}
-	o, err := s.origin(id)
+	o, err := s.origin(s.sys.Booted.ID)
+	if len(m.staged) > 0 {
+		o, err = s.stagedOrigin(m)
+	}
 	if o.target.Ref.IsZero() {
 		return Target{}, fmt.Errorf("cannot find out what to upgrade: %w; bootc switch sets it anew", err)
 	}

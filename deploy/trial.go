@@ -244,15 +244,43 @@ func (b *beginning) steps() []step {
 // CompleteBoot says that the boot is complete: the deployment that runs has proven that
 // it boots, and is counted no longer. It returns whether it was on trial. It may be
 // called again.
+//
+// What was there before a factory reset to which this system owes its state is given up,
+// and collected.
 func (s *Sysroot) CompleteBoot(ctx context.Context, boot Boot) (bool, error) {
 	steps, err := s.completeSteps(boot)
 	if err == nil {
 		err = s.run(ctx, steps)
 	}
+	if err == nil {
+		err = s.completeReset(ctx)
+	}
 	if err != nil {
 		return false, fmt.Errorf("cannot mark the boot as complete: %w", err)
 	}
 	return len(steps) > 0, nil
+}
+
+// completeReset gives up what was before the factory reset and collects it, and nothing
+// else: a boot must not wait until somebody else is done with the repository.
+func (s *Sysroot) completeReset(ctx context.Context) error {
+	if s.displaced() {
+		return nil // what runs is not what boots next
+	}
+	if given, err := s.giveUpBefore(); !given || err != nil {
+		return err
+	}
+	m, err := s.menus()
+	if err == nil {
+		err = s.sees(m)
+	}
+	if err == nil {
+		_, err = s.collectStateroots(ctx, m, false)
+	}
+	if err != nil {
+		s.warn("cannot collect what was before the factory reset: %v", err)
+	}
+	return nil
 }
 
 // completeSteps mark the deployment that runs as good.

@@ -118,9 +118,11 @@ func (u *Update) Close() error {
 }
 
 // change says what is to be done. An origin that cannot be read is that of another
-// image, so that an upgrade mends it.
+// image, so that an upgrade mends it. A factory reset that is staged is no update, and in
+// the way of one.
 func (s *Sysroot) change(m menus, u *Update) Change {
-	if len(m.staged) > 0 {
+	update := len(m.staged) > 0 && m.reset == ""
+	if update {
 		if o, _ := s.origin(m.staged[0].ID); o.isOf(u) {
 			return AlreadyStaged
 		}
@@ -129,7 +131,7 @@ func (s *Sysroot) change(m menus, u *Update) Change {
 	switch {
 	case !o.isOf(u):
 		return Available
-	case len(m.staged) > 0:
+	case update:
 		return Unstage
 	}
 	return Unchanged

@@ -58,6 +58,9 @@ func (s *Sysroot) whyBooted(booted bootloader.Entry, mem memory) []string {
 	default:
 		out = append(out, "It has completed a boot.")
 	}
+	if s.hasBefore(booted.ID) {
+		out = append(out, "It was reset to its factory state, and has not completed a boot since: 'bootc rollback' brings back the /etc and /var of before.")
+	}
 	if n := len(mem.Failed); n > 0 && booted.Proven() {
 		f := mem.Failed[n-1]
 		out = append(out, fmt.Sprintf("The last update that failed is %s (%s), given up on %s: %s.", f.Image, f.Digest, host.Seconds(f.Recorded), f.Reason))
@@ -83,6 +86,12 @@ func (s *Sysroot) whyNext(m menus, booted bootloader.Entry) []string {
 	default:
 		out = append(out, "It is the first of the boot menu.")
 	}
+	switch {
+	case staged && m.reset != "":
+		out = append(out, "It is a factory reset: it has the /etc of its image, and a /var as on the day of installation.")
+	case s.displaced():
+		out = append(out, "It has another /etc and /var than what runs, for a factory reset was put in place, or taken back.")
+	}
 	if t := next.Tries; t != nil && t.Left > 0 && next.ID != booted.ID {
 		out = append(out, fmt.Sprintf("It has %d tries to complete a boot.", t.Left))
 	}
@@ -93,6 +102,9 @@ func (s *Sysroot) whyNoUpdate(m menus, mem memory) []string {
 	var out []string
 	if len(m.staged) > 0 && m.locked {
 		out = append(out, s.name(m.staged[0])+" is staged, but only downloaded: 'bootc upgrade --from-downloaded' lets the next shutdown apply it.")
+	}
+	if m.reset != "" {
+		out = append(out, "A factory reset is staged, and updates wait for it: 'bootc delete-deployment staged' drops it.")
 	}
 	if f := mem.Missed; f != nil {
 		out = append(out, fmt.Sprintf("%s (%s) was staged, and the shutdown on %s could not put it in place: %s. The next update tries again.",

@@ -131,6 +131,7 @@ type BootEntry struct {
 	Pinned            bool             `json:"pinned" doc:"stays until it is unpinned"`
 	SoftRebootCapable bool             `json:"softRebootCapable" default:"false" doc:"a soft reboot from what runs leads to it"`
 	DownloadOnly      bool             `json:"downloadOnly" default:"false" doc:"staged, but a reboot does not apply it"`
+	FactoryReset      bool             `json:"factoryReset,omitempty" doc:"staged, with a new /etc and /var; absent otherwise; upstream has no such key"`
 	Store             *string          `json:"store" enum:"ostreeContainer" default:"null" doc:"always null with composefs"`
 	Ostree            *OstreeStatus    `json:"ostree"`
 	Composefs         *ComposefsStatus `json:"composefs"`

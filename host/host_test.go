@@ -39,6 +39,7 @@ func full() *Host {
 			Verity: strings.Repeat("e", 128), Reason: "no space left on device", Recorded: time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC),
 		},
 	}
+	h.Status.Staged.FactoryReset = true
 	h.Status.Booted.Trial = &Trial{TriesLeft: 2, TriesDone: 1}
 	return h
 }
@@ -144,7 +145,7 @@ func TestKeys(t *testing.T) {
 			"bootOrder": "rollback",
 		},
 		"status": m{
-			"staged":           entry("b", "44.2", m{"downloadOnly": true}),
+			"staged":           entry("b", "44.2", m{"downloadOnly": true, "factoryReset": true}),
 			"booted":           entry("a", "44.1", m{"cachedUpdate": image("e", "44.3"), "trial": m{"triesLeft": 2.0, "triesDone": 1.0}}),
 			"rollback":         entry("c", "44.0", m{"softRebootCapable": true}),
 			"otherDeployments": []any{entry("d", "43.9", m{"pinned": true})},

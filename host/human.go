@@ -135,6 +135,9 @@ func (s slot) rows(o HumanOptions) []row {
 	if e.Pinned {
 		add("Pinned", "yes")
 	}
+	if e.FactoryReset {
+		add("Factory reset", "yes")
+	}
 	if s.queued {
 		add("Queued", "yes")
 	}

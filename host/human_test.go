@@ -47,6 +47,7 @@ func TestHuman(t *testing.T) {
         Digest: ` + shaB + ` (amd64)
         Verity: ` + idB + `
        Version: 44.2 (` + stamp + `)
+ Factory reset: yes
 
 ● Booted image: quay.io/acme/os:44
         Digest: ` + shaA + ` (amd64)

@@ -119,7 +119,7 @@ func (e *env) composefsGC(c *cli.Context) error {
 	for _, group := range []struct {
 		what  string
 		names []string
-	}{{"Kernel", res.Kernels}, {"State", res.States}, {"Tag", res.Tags}, {"Bound image", res.Bound}} {
+	}{{"Kernel", res.Kernels}, {"State", res.States}, {"Stateroot", res.Stateroots}, {"Tag", res.Tags}, {"Bound image", res.Bound}} {
 		for _, name := range group.names {
 			fmt.Fprintf(e.stdout, "%s: %s\n", group.what, printable(name))
 		}

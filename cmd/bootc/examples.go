@@ -17,6 +17,11 @@ func examples() map[string][]example {
 		"bootc install to-existing-root": {
 			{"Over the system that runs; its files stay, and are seen in /sysroot", "podman run --rm --privileged --pid=host -v /dev:/dev -v /var/lib/containers:/var/lib/containers -v /:/target quay.io/acme/os:44 bootc install to-existing-root --acknowledge-destructive"},
 		},
+		"bootc install reset": {
+			{"As on the day of installation, at once", "bootc install reset --acknowledge-destructive --apply"},
+			{"People's files stay, with those who they belong to, and the host's name and keys", "bootc install reset --acknowledge-destructive --keep /var/home --keep /etc/passwd --keep /etc/group --keep /etc/shadow --keep /etc/subuid --keep /etc/subgid --keep /etc/hostname --keep /etc/ssh"},
+			{"Another image, and nothing of the one before", "bootc install reset --acknowledge-destructive --target-imgref quay.io/acme/os:45"},
+		},
 		"bootc install finalize": {
 			{"After the last change to what was installed at /mnt", "bootc install finalize /mnt"},
 		},

@@ -64,6 +64,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Image: images,
 		Arch:  runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
+		Mounted:   h.MountedFrom,
 		Wait:      e.waiting,
 		Log:       e.journal,
 	})

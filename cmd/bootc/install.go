@@ -25,6 +25,7 @@ func (e *env) installCommand() *cli.Command {
 			e.installToDiskCommand(),
 			e.installToFilesystemCommand(),
 			e.installToExistingRootCommand(),
+			e.installResetCommand(),
 			e.installFinalizeCommand(),
 			e.printConfigurationCommand(),
 		},

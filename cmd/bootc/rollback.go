@@ -47,9 +47,12 @@ func (e *env) doRollback(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if res.Queued {
+	switch {
+	case res.Reset:
+		fmt.Fprintln(e.stdout, "Next boot: current deployment, as it was before the factory reset")
+	case res.Queued:
 		fmt.Fprintln(e.stdout, "Next boot: rollback deployment")
-	} else {
+	default:
 		fmt.Fprintln(e.stdout, "notice: Reverting queued rollback state\nNext boot: current deployment")
 	}
 	if im := res.Next.Image; im != nil {

@@ -4,10 +4,11 @@
 __bootc_command() {
     case $1 in
     'bootc') subs='install container status why upgrade switch rollback edit pin unpin usr-overlay loader-entries config-diff diff image delete-deployment composefs-finalize-staged' flags='--help -h --version -V' operand='' ;;
-    'bootc install') subs='to-disk to-filesystem to-existing-root finalize print-configuration' flags='--help -h' operand='' ;;
+    'bootc install') subs='to-disk to-filesystem to-existing-root reset finalize print-configuration' flags='--help -h' operand='' ;;
     'bootc install to-disk') subs='' flags='--help -h --wipe --block-setup --filesystem --root-size --via-loopback --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
     'bootc install to-filesystem') subs='' flags='--help -h --root-mount-spec --boot-mount-spec --replace --acknowledge-destructive --skip-finalize --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
     'bootc install to-existing-root') subs='' flags='--help -h --replace --acknowledge-destructive --cleanup --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
+    'bootc install reset') subs='' flags='--help -h --acknowledge-destructive --experimental --keep --stateroot --target-imgref --target-transport --enforce-container-sigpolicy --no-root-kargs --karg --allow-failed --apply --quiet' operand='' ;;
     'bootc install finalize') subs='' flags='--help -h' operand='@file' ;;
     'bootc install print-configuration') subs='' flags='--help -h --all' operand='' ;;
     'bootc container') subs='inspect lint split-kernel-and-rootfs ukify' flags='--help -h' operand='' ;;
@@ -103,6 +104,7 @@ __bootc_enter() {
     'bootc install to-disk') at='bootc install to-disk' ;;
     'bootc install to-filesystem') at='bootc install to-filesystem' ;;
     'bootc install to-existing-root') at='bootc install to-existing-root' ;;
+    'bootc install reset') at='bootc install reset' ;;
     'bootc install finalize') at='bootc install finalize' ;;
     'bootc install print-configuration') at='bootc install print-configuration' ;;
     'bootc container') at='bootc container' ;;
@@ -228,6 +230,11 @@ __bootc_value() {
     'bootc install to-existing-root --bound-images') value='stored pull skip' ;;
     'bootc install to-existing-root --stateroot') value='' ;;
     'bootc install to-existing-root --bootloader') value='systemd grub grub-cc none' ;;
+    'bootc install reset --keep') value='@file' ;;
+    'bootc install reset --stateroot') value='' ;;
+    'bootc install reset --target-imgref') value='' ;;
+    'bootc install reset --target-transport') value='registry containers-storage dir docker-archive docker-daemon oci oci-archive' ;;
+    'bootc install reset --karg') value='' ;;
     'bootc container inspect --rootfs') value='@dir' ;;
     'bootc container inspect --format') value='humanreadable yaml json' ;;
     'bootc container lint --rootfs') value='@dir' ;;

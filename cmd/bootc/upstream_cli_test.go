@@ -12,7 +12,7 @@ import (
 // those that are listed as missing, which are.
 func TestUpstreamsCommandLine(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/upstream-cli.txt")
+	text, err := os.ReadFile("testdata/upstream-cli.list")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,13 +95,13 @@ func (c *checker) deployment(e bootloader.Entry, live bool) origin {
 	if err != nil {
 		c.problem(checkDeployments, "%v", err)
 	}
-	if c.s.states == nil {
+	if c.s.state == nil {
 		return o
 	}
-	if to, err := c.s.states.Readlink(etcPath(e.ID, varName)); err != nil {
+	if root, err := c.s.staterootIn(deployed(e.ID)); err != nil {
 		c.problem(checkDeployments, "%v", err)
-	} else if to != varLink {
-		c.problem(checkDeployments, "%s leads to %q, not to %q", etcPath(e.ID, varName), to, varLink)
+	} else if st, err := c.s.state.Lstat(stateroot(root) + "/" + varName); err != nil || !st.IsDir() {
+		c.problem(checkDeployments, "%s leads to %q, which is no directory", etcPath(e.ID, varName), linkTo(root))
 	}
 	names := []string{etcName}
 	if !live {

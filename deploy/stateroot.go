@@ -41,22 +41,19 @@ func aside(stateroot string, id verity.Digest) string {
 // linkTo is what the link to a stateroot's /var says.
 func linkTo(stateroot string) string { return "../../os/" + stateroot + "/var" }
 
-// errNoLink means that a state directory does not say what its /var is.
-var errNoLink = errors.New("it has no link to a /var")
-
 // staterootIn is the stateroot of the state directory dir, which is below stateTop.
 func (s *Sysroot) staterootIn(dir string) (string, error) {
 	if s.state == nil {
-		return "", errNoLink
+		return "", fs.ErrNotExist
 	}
 	target, err := s.state.Readlink(dir + "/" + varName)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: %w", dir, errNoLink, err)
+		return "", err
 	}
 	name, ok := strings.CutPrefix(target, "../../os/")
 	name, isVar := strings.CutSuffix(name, "/var")
 	if !ok || !isVar || checkStateroot(name) != nil {
-		return "", fmt.Errorf("%s: %w: it leads to %q", dir, errNoLink, target)
+		return "", fmt.Errorf("%s/%s leads to %q, not to a /var as %q does", dir, varName, target, linkTo(defaultStateroot))
 	}
 	return name, nil
 }

@@ -19,6 +19,8 @@ const BoundDir = bootcDir + "/storage"
 
 // BoundStore keeps container images by their names. [image.Store] is one.
 type BoundStore interface {
+	// Need is how many bytes Pull would fetch.
+	Need(ctx context.Context, names []string) (int64, error)
 	// Pull gets the images that are missing.
 	Pull(ctx context.Context, names []string) error
 	// Prune removes all but those to keep, or only says which, and returns their names.
@@ -36,7 +38,11 @@ func (st *staging) pullBound(ctx context.Context) error {
 		return err
 	}
 	st.binding = true
-	return st.s.getBound(ctx, names)
+	state, err := stateRoom(st.etc, st.merge)
+	if err != nil {
+		return err
+	}
+	return st.s.getBound(ctx, names, state)
 }
 
 // boundTo are the names of the images that the OS image is bound to.
@@ -52,7 +58,9 @@ func boundTo(fsys fs.FS) ([]string, error) {
 	return names, nil
 }
 
-func (s *Sysroot) getBound(ctx context.Context, names []string) error {
+// getBound gets images, if there is room for them and for what comes after them. As with
+// a pull, layers may take more than what is fetched.
+func (s *Sysroot) getBound(ctx context.Context, names []string, after room) error {
 	switch {
 	case len(names) == 0:
 		return nil
@@ -61,6 +69,16 @@ func (s *Sysroot) getBound(ctx context.Context, names []string) error {
 	}
 	if err := s.makePlaces(); err != nil {
 		return err
+	}
+	bytes, err := s.sys.Bound.Need(ctx, names)
+	if err != nil {
+		return err
+	}
+	if bytes > 0 {
+		after.bytes += bytes
+		if err := after.check(s.sys.Root, "the images that the image is bound to"); err != nil {
+			return err
+		}
 	}
 	return s.sys.Bound.Pull(ctx, names)
 }
@@ -72,7 +90,7 @@ func (p *Pulled) BoundImages() ([]string, error) { return boundTo(p.FS) }
 func (s *Sysroot) PullBound(ctx context.Context, p *Pulled) error {
 	names, err := p.BoundImages()
 	if err == nil {
-		err = s.getBound(ctx, names)
+		err = s.getBound(ctx, names, room{})
 	}
 	if err != nil {
 		return fmt.Errorf("cannot get what the image is bound to: %w", err)
@@ -123,7 +141,7 @@ func (s *Sysroot) boundOf(r *repo.Repo, id verity.Digest) ([]string, error) {
 // PullBoundImages gets images to where those are that deployments are bound to. What no
 // deployment is bound to is collected as garbage.
 func (s *Sysroot) PullBoundImages(ctx context.Context, names []string) error {
-	if err := s.getBound(ctx, names); err != nil {
+	if err := s.getBound(ctx, names, room{}); err != nil {
 		return fmt.Errorf("cannot store %s: %w", strings.Join(names, ", "), err)
 	}
 	return nil

@@ -18,6 +18,7 @@ type shelf struct {
 	m      *machine
 	absent map[string]bool // from the registry
 	pulls  int
+	size   int64 // of each image
 }
 
 var errAbsent = errors.New("the registry has no such image")
@@ -26,6 +27,15 @@ func (s *shelf) dir() string { return s.m.path(BoundDir) }
 
 func (s *shelf) file(name string) string {
 	return s.dir() + "/" + strings.NewReplacer("/", "_").Replace(name)
+}
+
+func (s *shelf) Need(_ context.Context, names []string) (n int64, err error) {
+	for _, name := range names {
+		if _, err := os.Lstat(s.file(name)); err != nil {
+			n += s.size
+		}
+	}
+	return n, nil
 }
 
 func (s *shelf) Pull(_ context.Context, names []string) error {
@@ -134,6 +144,33 @@ func TestBoundImageAbsent(t *testing.T) {
 		t.Errorf("fetched again: %+v", staged.Stats)
 	}
 	m.wantPicture("staged 3 | booted 1")
+	m.wantBound(s, "reg.test_db:1", "reg.test_web:1")
+}
+
+// What there is no room for is not fetched, nothing is staged of it, and what was staged
+// stays. The numbers are in the error. Images that are here need no room.
+func TestNoRoomForBoundImages(t *testing.T) {
+	t.Parallel()
+	m, s := boundMachine(t)
+	m.push(bound("2", "db"))
+	m.mustUpgrade()
+	s.size = 1 << 50
+	m.push(bound("3", "db", "web"))
+	_, err := m.upgrade(StageOptions{})
+	if !errors.Is(err, ErrNoRoom) || !strings.Contains(err.Error(), "insufficient free space for the images that the image is bound to (available: ") {
+		t.Fatal(err)
+	}
+	if s.pulls != 1 {
+		t.Errorf("%d pulls", s.pulls)
+	}
+	m.wantPicture("staged 2 | booted 1")
+	m.wantBound(s, "reg.test_db:1")
+	m.gcIsNoOp()
+	m.push(bound("4", "db"))
+	m.mustUpgrade()
+	s.size = 1 << 10
+	m.push(bound("5", "db", "web"))
+	m.mustUpgrade()
 	m.wantBound(s, "reg.test_db:1", "reg.test_web:1")
 }
 

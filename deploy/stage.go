@@ -164,7 +164,7 @@ func (st *staging) stage(ctx context.Context) error {
 	if err == nil && st.id == st.booted.ID {
 		return st.adopt(ctx)
 	}
-	if err != nil && st.binding && !errors.Is(err, unix.ENOSPC) {
+	if err != nil && st.binding && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, ErrNoRoom) {
 		return err // what was fetched is kept for the next attempt
 	}
 	if err == nil {

@@ -53,6 +53,17 @@ func (s Store) Pull(ctx context.Context, names []string) error {
 	return err
 }
 
+// Need is how many bytes Pull would fetch of the images that are not there, as far as
+// their manifests tell: those of layers as they come, compressed or not. It fetches the
+// manifests.
+func (s Store) Need(ctx context.Context, names []string) (int64, error) {
+	res, err := s.work(ctx, storeRequest{Need: names})
+	if err != nil {
+		return 0, err
+	}
+	return res.Need, nil
+}
+
 // Check finds out whether the images are where Pull takes them from, as far as that can
 // be told without fetching: for Local only.
 func (s Store) Check(ctx context.Context, names []string) error {
@@ -66,7 +77,11 @@ func (s Store) Check(ctx context.Context, names []string) error {
 // Prune removes the images that have none of the names, and returns the names that it
 // removed, or the ids of images without one. With dryRun it removes nothing.
 func (s Store) Prune(ctx context.Context, keep []string, dryRun bool) (removed []string, err error) {
-	return s.work(ctx, storeRequest{Prune: true, Keep: keep, DryRun: dryRun})
+	res, err := s.work(ctx, storeRequest{Prune: true, Keep: keep, DryRun: dryRun})
+	if err != nil {
+		return nil, err
+	}
+	return res.Removed, nil
 }
 
 // storeRequest is what the worker reads.
@@ -77,10 +92,10 @@ type storeRequest struct {
 	Options storeOptions
 	Local   bool
 
-	Pull, Check []string
-	Prune       bool
-	Keep        []string
-	DryRun      bool
+	Pull, Check, Need []string
+	Prune             bool
+	Keep              []string
+	DryRun            bool
 }
 
 // storeOptions are those of Options that another process can be given.
@@ -119,6 +134,7 @@ type storeReply struct {
 	Event   *progress.Event `json:",omitempty"`
 	Result  bool            `json:",omitempty"`
 	Removed []string        `json:",omitempty"`
+	Need    int64           `json:",omitempty"`
 	Error   string          `json:",omitempty"`
 	Kind    string          `json:",omitempty"` // which of storeErrors it is
 }
@@ -139,7 +155,7 @@ func (e *storeError) Error() string { return e.text }
 func (e *storeError) Unwrap() error { return e.kind }
 
 // work has the worker do the request.
-func (s Store) work(ctx context.Context, req storeRequest) (removed []string, err error) {
+func (s Store) work(ctx context.Context, req storeRequest) (*storeReply, error) {
 	var mount *os.File
 	if len(req.Check) == 0 {
 		view, err := s.Mount()
@@ -166,7 +182,7 @@ func (s Store) work(ctx context.Context, req storeRequest) (removed []string, er
 
 // start starts the worker and listens to it. Its standard input stays open until it
 // is done, or the context has ended: then, or when this process dies, it stops.
-func (s Store) start(ctx context.Context, mount *os.File, req storeRequest) ([]string, error) {
+func (s Store) start(ctx context.Context, mount *os.File, req storeRequest) (*storeReply, error) {
 	cmd := exec.Command("/proc/self/exe") //nolint:noctx // it is asked to stop, not killed
 	cmd.Args = []string{storeWorkerName}
 	if mount != nil {
@@ -203,7 +219,7 @@ func (s Store) start(ctx context.Context, mount *os.File, req storeRequest) ([]s
 	case res.Error != "":
 		return nil, &storeError{text: res.Error, kind: storeErrors[res.Kind]}
 	}
-	return res.Removed, nil
+	return res, nil
 }
 
 // listen passes events on until the result comes.

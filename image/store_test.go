@@ -117,6 +117,37 @@ func TestStorePull(t *testing.T) {
 	}
 }
 
+// What would be fetched is told beforehand: each layer once, those that are here not.
+func TestStoreNeed(t *testing.T) {
+	t.Parallel()
+	reg := registrytest.New(t)
+	one, two := appImage(t, "one"), appImage(t, "two")
+	reg.Push("app/one", "v1", one)
+	reg.Push("app/two", "v1", two)
+	s, _ := newStore(t, patient(newSystem(t, reg)))
+	names := []string{reg.Name("app/one:v1"), reg.Name("app/two:v1")}
+	size := func(b *registrytest.Built, layer int) int64 { return b.Layers[layer].Size }
+	need := func(want int64) {
+		t.Helper()
+		if got, err := s.Need(t.Context(), names); err != nil || got != want {
+			t.Errorf("%d bytes, want %d, %v", got, want, err)
+		}
+	}
+	need(size(one, 0) + size(one, 1) + size(two, 1))
+	if err := s.Pull(t.Context(), names[:1]); err != nil {
+		t.Fatal(err)
+	}
+	need(size(two, 1))
+	if err := s.Pull(t.Context(), names); err != nil {
+		t.Fatal(err)
+	}
+	reg.Inject(registrytest.Fault{Do: registrytest.Status(500)}) // nobody asks it
+	need(0)
+	if _, err := s.Need(t.Context(), []string{reg.Name("missing:v1")}); !errors.Is(err, image.ErrNotFound) && !errors.Is(err, image.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
 // An image that is here is not asked for: hosts without a network stay upgradable.
 func TestStorePullOnce(t *testing.T) {
 	t.Parallel()

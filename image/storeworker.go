@@ -54,7 +54,7 @@ func runStoreWorker(stdin io.Reader, stdout io.Writer) {
 			_, _ = io.Copy(io.Discard, io.MultiReader(in.Buffered(), stdin))
 			cancel()
 		}()
-		reply.Removed, err = w.run(ctx)
+		err = w.run(ctx, &reply)
 	}
 	if err != nil {
 		reply.Error = err.Error()
@@ -73,21 +73,24 @@ func (w *storeWorker) write(r storeReply) {
 	_ = w.out.Encode(r) // if nobody reads it, nobody needs it
 }
 
-func (w *storeWorker) run(ctx context.Context) (removed []string, err error) {
+func (w *storeWorker) run(ctx context.Context, reply *storeReply) (err error) {
 	w.opts = w.Options.options(func(e progress.Event) { w.write(storeReply{Event: &e}) }).withDefaults()
 	if len(w.Check) > 0 {
-		return nil, w.check()
+		return w.check()
 	}
 	if err := w.mount(); err != nil {
-		return nil, err
+		return err
 	}
 	w.store, err = storage.GetStore(storage.StoreOptions{GraphRoot: w.Dir, RunRoot: w.Run, GraphDriverName: "overlay"})
 	if err != nil {
-		return nil, fmt.Errorf("open the images' store: %w", err)
+		return fmt.Errorf("open the images' store: %w", err)
 	}
-	if w.Prune {
-		removed, err = w.prune()
-	} else {
+	switch {
+	case w.Prune:
+		reply.Removed, err = w.prune()
+	case len(w.Need) > 0:
+		reply.Need, err = w.need(ctx)
+	default:
 		err = w.pull(ctx)
 	}
 	if _, serr := w.store.Shutdown(true); err == nil {
@@ -96,7 +99,7 @@ func (w *storeWorker) run(ctx context.Context) (removed []string, err error) {
 	if err == nil {
 		err = w.sync()
 	}
-	return removed, err
+	return err
 }
 
 // mount attaches the file system, which no other process sees there.

@@ -83,13 +83,12 @@ func (s *Sysroot) exchangeState(id verity.Digest, aside string) error {
 	return exchange(s.state, deployed(id), aside)
 }
 
-// undoReset gives the deployment that runs the state that it had before its reset. What
-// is staged is dropped first: it was made of the state that goes.
-func (s *Sysroot) undoReset(ctx context.Context, before string) error {
-	defer s.announce()
-	return s.run(ctx, []step{
+// undoSteps give the deployment that runs the state that it had before its reset. What
+// is staged is dropped first: it was made of the state that goes. The last step decides.
+func (s *Sysroot) undoSteps(before string) []step {
+	return []step{
 		{"forget what was staged", s.doRemoveMarker},
 		{"drop the staged boot menu", func(context.Context) error { return s.sys.Loader.Discard() }},
 		{"put /etc and /var in their place", func(context.Context) error { return s.exchangeState(s.sys.Booted.ID, before) }},
-	})
+	}
 }

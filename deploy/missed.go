@@ -19,6 +19,8 @@ type Missed struct {
 	Version  string        `json:"version,omitempty"`
 	Reason   string        `json:"reason"`
 	Recorded time.Time     `json:"recorded"`
+
+	Reset bool `json:"factoryReset,omitempty"` // it was a factory reset
 }
 
 // missed remembers why what is staged could not be applied; nil forgets it. That the
@@ -35,8 +37,9 @@ func (s *Sysroot) missed(cause error) {
 			return // which is the cause
 		}
 		id := m.staged[0].ID
-		o, _ := s.origin(id) // what is not known stays empty
+		o, _ := s.stagedOrigin(m) // what is not known stays empty
 		mem.Missed = &Missed{ID: id, Digest: o.manifest, Version: o.version, Reason: strings.ReplaceAll(cause.Error(), "\n", " "), Recorded: time.Now()}
+		mem.Missed.Reset = m.reset != ""
 		if !o.target.Ref.IsZero() {
 			mem.Missed.Image = o.target.name()
 		}

@@ -252,6 +252,49 @@ func TestResetUndone(t *testing.T) {
 	}
 }
 
+// TestCutUndo ends taking a reset back after each number of its steps, with something
+// staged: what boots has the /etc and /var of one of the two, and nothing is left.
+func TestCutUndo(t *testing.T) {
+	t.Parallel()
+	for _, a := range afters {
+		for n := range 4 {
+			t.Run(fmt.Sprintf("%s after %d steps", a.name, n), func(t *testing.T) {
+				t.Parallel()
+				m, _ := fakeMachine(t, v("1"))
+				m.use()
+				m.mustReset(ResetOptions{})
+				m.reboot()
+				m.push(v("2"))
+				m.mustUpgrade()
+				m.must(m.with(func(s *Sysroot) error {
+					before, ok := s.before(m.booted.ID)
+					if !ok {
+						t.Fatal("nothing is left of before")
+					}
+					steps := s.undoSteps(before)
+					if len(steps) != 3 {
+						t.Errorf("%d steps", len(steps))
+					}
+					return s.run(t.Context(), steps[:n])
+				}))
+				if !a.boot && n < 3 {
+					_, err := m.rollback()
+					m.must(err)
+					n = 3
+				}
+				m.gc()
+				m.boot()
+				m.wantUsed(n == 3)
+				m.complete()
+				m.gc()
+				m.gcIsNoOp()
+				m.wantPicture("booted 1")
+				m.wantStateroots(map[bool]string{true: "default", false: "s2026-0"}[n == 3])
+			})
+		}
+	}
+}
+
 // TestResetInTheWay of updates, and how it is dropped.
 func TestResetInTheWay(t *testing.T) {
 	t.Parallel()
@@ -695,6 +738,89 @@ func TestResetRefuses(t *testing.T) {
 	m.wantPicture("staged 2 | booted 1")
 	m.gcIsNoOp()
 	m.wantStateroots("default")
+}
+
+// TestResetLoaderFails at each of its durable steps: the host boots what it did, and a
+// reset is possible all the same.
+func TestResetLoaderFails(t *testing.T) {
+	t.Parallel()
+	for _, scene := range resetScenes {
+		m, fake := scene.make(t)
+		before := fake.Steps()
+		_, err := m.reset(scene.to, ResetOptions{})
+		m.must(err)
+		for n := range fake.Steps() - before {
+			t.Run(fmt.Sprintf("%s/step %d", scene.name, n+1), func(t *testing.T) {
+				t.Parallel()
+				m, fake := scene.make(t)
+				m.use()
+				fake.FailAt(n + 1)
+				if _, err := m.reset(scene.to, ResetOptions{}); err == nil && len(m.said) == 0 {
+					t.Error("nobody heard of it")
+				}
+				fake.FailAt(0)
+				if e, ok := fake.Boot(); !ok || m.versionOf(e.ID) != scene.old {
+					t.Errorf("boots %v", e.Title)
+				}
+				m.gc()
+				m.gcIsNoOp()
+				m.wantUsed(true)
+				m.resetsAfterAll(scene.to, scene.old, scene.want)
+			})
+		}
+	}
+}
+
+// TestResetMissed is told of: nothing was reset.
+func TestResetMissed(t *testing.T) {
+	t.Parallel()
+	m, fake := fakeMachine(t, v("1"))
+	m.use()
+	m.pushAs("other", v("2"))
+	_, err := m.reset("other", ResetOptions{})
+	m.must(err)
+	fake.FailAt(1)
+	if err := m.finalize(); !errors.Is(err, bootloadertest.ErrInjected) {
+		t.Fatal(err)
+	}
+	m.boot()
+	m.wantUsed(true)
+	if missed := m.status().Status.MissedUpdate; missed == nil || *missed.Version != "2" {
+		t.Errorf("%+v", missed)
+	}
+	m.must(m.with(func(s *Sysroot) error {
+		why, err := s.Why(t.Context())
+		if err == nil && !strings.HasPrefix(strings.Join(why.Update, " "), "A factory reset was staged, and the shutdown on ") {
+			t.Errorf("%q", why.Update)
+		}
+		return err
+	}))
+	m.mustReset(ResetOptions{})
+	m.reboot()
+	if missed := m.status().Status.MissedUpdate; missed != nil {
+		t.Errorf("%+v", missed)
+	}
+}
+
+// TestResetUKI has a command line that nobody can change.
+func TestResetUKI(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	m.push(m.uki("2", m.bootID(m.uki("2", bootloadertest.ID("none")))))
+	m.mustUpgrade()
+	m.reboot()
+	m.use()
+	for _, o := range []ResetOptions{{Kargs: kargs.Line{"a"}}, {NoRootKargs: true}} {
+		if _, err := m.reset("", o); !errors.Is(err, ErrUnsupported) {
+			t.Error(err)
+		}
+	}
+	m.mustReset(ResetOptions{})
+	m.reboot()
+	m.wantPicture("booted 2 | rollback 1")
+	m.wantUsed(false)
+	m.complete()
+	m.gcIsNoOp()
 }
 
 // TestResetNoRoom is found out before anything changes.

@@ -35,7 +35,9 @@ func (s *Sysroot) doRollback(ctx context.Context) (*RollbackResult, error) {
 		return nil, err
 	}
 	if before, ok := s.canUndo(m); ok {
-		if err := s.undoReset(ctx, before); err != nil {
+		err := s.run(ctx, s.undoSteps(before))
+		s.announce()
+		if err != nil {
 			return nil, err
 		}
 		s.done(EventRollback, "took back the factory reset of", s.sys.Booted.ID)

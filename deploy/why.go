@@ -106,7 +106,10 @@ func (s *Sysroot) whyNoUpdate(m menus, mem memory) []string {
 	if m.reset != "" {
 		out = append(out, "A factory reset is staged, and updates wait for it: 'bootc delete-deployment staged' drops it.")
 	}
-	if f := mem.Missed; f != nil {
+	if f := mem.Missed; f != nil && f.Reset {
+		out = append(out, fmt.Sprintf("A factory reset was staged, and the shutdown on %s could not put it in place: %s. It has to be asked for again.",
+			host.Seconds(f.Recorded), f.Reason))
+	} else if f != nil {
 		out = append(out, fmt.Sprintf("%s (%s) was staged, and the shutdown on %s could not put it in place: %s. The next update tries again.",
 			f.Image, f.Digest, host.Seconds(f.Recorded), f.Reason))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func (e *env) installReset(c *cli.Context) error {
 	defer done()
 	var res *deploy.Reset
 	err = e.withSysroot(c.Context, access{write: true, quiet: c.Bool("quiet"), wire: wire}, func(s opened) error {
-		if err := resettable(s, o); err != nil {
+		if err := e.resettable(s, o); err != nil {
 			return fmt.Errorf("cannot stage a factory reset: %w", err)
 		}
 		res, err = reset(c, s, target, o, wire)
@@ -115,17 +116,36 @@ func resetTarget(c *cli.Context) (t deploy.Target, err error) {
 
 // resettable looks for file systems that a reset has no hand in: it would look as if it
 // had reset or kept what is on them.
-func resettable(s opened, o deploy.ResetOptions) error {
+func (e *env) resettable(s opened, o deploy.ResetOptions) error {
 	if m, own := s.host.OwnVar(); own {
 		return fmt.Errorf("/var is a file system of its own, %s, and would stay as it is", m.Source)
 	}
 	var errs []error
 	for _, p := range o.Keep {
+		if to, ok := e.behindLink(p); ok {
+			errs = append(errs, fmt.Errorf("cannot keep %s: it is %s, behind a symbolic link: say that", p, to))
+		}
 		if m, ok := s.host.MountOver(p); ok {
 			errs = append(errs, fmt.Errorf("cannot keep %s: %s is mounted at %s, and no reset touches it", p, m.Source, m.Path))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// behindLink is where a path leads that goes through a symbolic link to something below
+// /etc or /var, as /home does on many hosts.
+func (e *env) behindLink(p string) (string, bool) {
+	if !filepath.IsAbs(p) {
+		return "", false
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Join(e.root, filepath.Dir(filepath.Clean(p))))
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(e.root, filepath.Join(dir, filepath.Base(p)))
+	to := "/" + rel
+	below := strings.HasPrefix(to, "/etc/") || strings.HasPrefix(to, "/var/")
+	return to, err == nil && below && to != filepath.Clean(p)
 }
 
 func reset(c *cli.Context, s opened, t deploy.Target, o deploy.ResetOptions, wire *wire) (*deploy.Reset, error) {

@@ -95,7 +95,11 @@ func TestRefusedBeforePartitioning(t *testing.T) {
 	t.Parallel()
 	unbound := filepath.Join(t.TempDir(), "unbound")
 	empty := t.TempDir()
-	for dir, files := range map[string]map[string]string{unbound: {
+	bare := t.TempDir()
+	for dir, files := range map[string]map[string]string{bare: {
+		"usr/lib/modules/1/vmlinuz": "k", "usr/lib/modules/1/initramfs.img": "i", "sysroot/.keep": "",
+	}, unbound: {
+		"boot/.keep": "", "sysroot/.keep": "",
 		"usr/lib/modules/1/vmlinuz": "k", "usr/lib/modules/1/initramfs.img": "i",
 		"usr/lib/systemd/boot/efi/systemd-bootx64.efi":   "s",
 		"usr/share/containers/systemd/app.image":         "[Image]\nImage=quay.test/missing:1\n",
@@ -118,6 +122,7 @@ func TestRefusedBeforePartitioning(t *testing.T) {
 	source := layout(t, entries(t))
 	for _, tt := range []struct{ name, dir, want string }{
 		{"no kernel", empty, "kernel"},
+		{"no mount point", bare, "the image has no directory /boot"},
 		{"bound image", unbound, "bound image quay.test/missing:1 is not in containers-storage of this system: pull it with podman, or install with --bound-images=pull"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,6 +2,8 @@ package install
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 
 	"github.com/bootc-go/bootc/osimage"
 )
@@ -15,6 +17,11 @@ func (in *installer) checkFiles(ctx context.Context) error {
 	}
 	if _, err := osimage.Inspect(in.Files, in.Arch); err != nil {
 		return err
+	}
+	for _, name := range []string{"boot", "sysroot"} {
+		if st, err := fs.Stat(in.Files, name); err != nil || !st.IsDir() {
+			return fmt.Errorf("%w: the image has no directory /%s", osimage.ErrNotBootable, name)
+		}
 	}
 	if _, err := in.chooseLoader(in.Files); err != nil {
 		return err

@@ -50,9 +50,7 @@ var waysToFail = []wayToFail{
 		name, _ := base.File(t, "usr/lib/modules/*/initramfs.img")
 		return []registrytest.Entry{registrytest.File(name, registrytest.Random(7, 1<<20))}
 	}, nil, "never reached userspace"},
-	{"panic", files(append(unit("panic.service", "[Unit]\nDefaultDependencies=no\n"+
-		"[Service]\nExecStart=/bin/sh -c 'sleep 10; echo c >/proc/sysrq-trigger'\n"),
-		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))...), nil, "a hang, a reset or a power failure"},
+	{"panic", files(spoiler("echo c >/proc/sysrq-trigger")...), nil, "a hang, a reset or a power failure"},
 	{"no objects", ownInit, loseObjects, "never reached userspace"},
 	{"target", files(append(unit("stuck.service", "[Service]\nType=oneshot\nExecStart=sleep infinity\n"),
 		registrytest.File("usr/lib/bootc/boot.toml", "timeout = \"30s\"\n"))...), nil, "it still starts"},
@@ -62,16 +60,25 @@ var waysToFail = []wayToFail{
 	},
 }
 
+// spoiler is a unit that runs a script once bootc has noted the boot, and a check that
+// keeps the boot from being complete until then.
+func spoiler(script string) []registrytest.Entry {
+	return append(unit("spoiler.service", "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target sys-kernel-debug.mount\n[Service]\nExecStart=/usr/lib/spoiler\n"),
+		program("usr/lib/spoiler", "boot=$(cat /proc/sys/kernel/random/boot_id)\n"+
+			"until grep -qs $boot /sysroot/state/bootc/boots.json; do sleep 1; done\n"+script+"\n"),
+		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))
+}
+
 // hang is an image in which a real-time process takes all of the processor: what the
-// kernel would leave to others is set to nothing. The dog is the driver of the watchdog.
+// kernel would leave to others is set to nothing. The dog is the driver of the watchdog,
+// which systemd must have opened by then.
 func hang(dog, reason string) wayToFail {
-	const script = "sleep 10; echo 0 >/sys/kernel/debug/sched/fair_server/cpu0/runtime; " +
-		"echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c \"while :; do :; done\""
-	return wayToFail{"hang", files(append(unit("hang.service", "[Unit]\nAfter=local-fs.target sys-kernel-debug.mount\nDefaultDependencies=no\n"+
-		"[Service]\nExecStart=/bin/sh -c '"+script+"'\n"),
+	return wayToFail{"hang", files(append(spoiler("sleep 10\n"+
+		"echo 0 >/sys/kernel/debug/sched/fair_server/cpu0/runtime\n"+
+		"echo -1 >/proc/sys/kernel/sched_rt_runtime_us\n"+
+		"exec chrt -f 99 sh -c 'while :; do :; done'"),
 		registrytest.File("usr/lib/modules-load.d/watchdog.conf", dog+"\n"),
-		registrytest.File("usr/lib/systemd/system.conf.d/60-soon.conf", "[Manager]\nRuntimeWatchdogSec=20s\n"),
-		program("usr/lib/bootc/health.d/required.d/10-slow", "sleep 1000\n"))...), nil, reason}
+		registrytest.File("usr/lib/systemd/system.conf.d/60-soon.conf", "[Manager]\nRuntimeWatchdogSec=20s\n"))...), nil, reason}
 }
 
 // loseKernel removes the kernel of what is staged.

@@ -46,6 +46,7 @@ type machine struct {
 	bound   BoundStore
 	tries   uint // of fresh deployments
 	mounted string
+	soft    bool // the system has soft reboots
 }
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
@@ -107,7 +108,7 @@ func (m *machine) system() System {
 	m.t.Helper()
 	sys := System{
 		Root: m.openDir(m.path()), Run: m.openDir(m.runPath()),
-		Booted: m.booted, Loader: m.loader, Arch: "amd64", Bound: m.bound, Tries: m.tries,
+		Booted: m.booted, Loader: m.loader, Arch: "amd64", Bound: m.bound, Tries: m.tries, SoftReboot: m.soft,
 		Image: image.Options{
 			Root: filepath.Join(m.dir, "policy"), PolicyPath: filepath.Join(m.dir, "policy/policy.json"), InsecureTLS: true,
 			Retry: image.Retry{Attempts: 2, Base: time.Millisecond, Max: 5 * time.Millisecond, Stall: time.Minute},

@@ -802,6 +802,35 @@ func TestResetMissed(t *testing.T) {
 	}
 }
 
+// TestResetGivenUp: the image of the reset does not come up, and the host is by itself
+// what it was before.
+func TestResetGivenUp(t *testing.T) {
+	t.Parallel()
+	m, _ := trialMachine(t, 2)
+	m.use()
+	m.pushAs("other", v("2"))
+	_, err := m.reset("other", ResetOptions{})
+	m.must(err)
+	m.must(m.finalize())
+	for range 2 {
+		m.startNext()
+		m.wantVersion("2")
+		m.begin()
+		m.wantUsed(false)
+	}
+	m.startNext()
+	m.wantVersion("1")
+	m.wantUsed(true)
+	if b := m.begin(); len(b.GivenUp) != 1 {
+		t.Errorf("%+v", b)
+	}
+	m.gcIsNoOp()
+	m.wantPicture("booted 1")
+	m.wantStateroots("default")
+	m.complete()
+	m.wantUsed(true)
+}
+
 // TestResetUKI has a command line that nobody can change.
 func TestResetUKI(t *testing.T) {
 	t.Parallel()

@@ -48,6 +48,7 @@ func (e *env) containerSealCommands() []*cli.Command {
 			Flags:       []cli.Flag{dumpfile, exactTimes},
 			Action:      e.containerDigest,
 		},
+		e.storageDigestCommand(dumpfile),
 		{
 			Name: "export", Usage: "print the root directory of an image as a tar archive", ArgsUsage: "TARGET", Hidden: true,
 			Description: "Files get the SELinux labels that the policy in the image gives them. What is in /tmp and /var/tmp is left out, and what is mounted below TARGET.",

@@ -85,9 +85,8 @@ func (v *validation) boots(ctx context.Context, layout string, im conform.Image)
 
 // assemble pulls the image into r, and looks at what becomes of it.
 func (v *validation) assemble(ctx context.Context, b *bootFaults, r *repo.Repo, ref image.Reference, im conform.Image, dir string) error {
-	policy := filepath.Join(dir, "policy.json")
-	accept := map[string]any{"default": []any{map[string]string{"type": "insecureAcceptAnything"}}}
-	if err := writeTemporaryJSON(policy, accept); err != nil {
+	policy, err := acceptAll(dir)
+	if err != nil {
 		return err
 	}
 	img, err := image.Open(ctx, ref, image.Options{

@@ -18,6 +18,7 @@ __bootc_command() {
     'bootc container split-kernel-and-rootfs') subs='' flags='--help -h --rootfs --output' operand='' ;;
     'bootc container ukify') subs='' flags='--help -h --rootfs --kernel-dir --allow-missing-verity --write-dumpfile-to --exact-times' operand='' ;;
     'bootc container compute-composefs-digest') subs='' flags='--help -h --write-dumpfile-to --exact-times' operand='@file' ;;
+    'bootc container compute-composefs-digest-from-storage') subs='' flags='--help -h --write-dumpfile-to' operand='' ;;
     'bootc container export') subs='' flags='--help -h --format --output -o --kernel-in-boot --disable-selinux' operand='' ;;
     'bootc status') subs='' flags='--help -h --format --format-version --booted --verbose -v' operand='' ;;
     'bootc why') subs='' flags='--help -h' operand='' ;;
@@ -114,6 +115,7 @@ __bootc_enter() {
     'bootc container split-kernel-and-rootfs') at='bootc container split-kernel-and-rootfs' ;;
     'bootc container ukify') at='bootc container ukify' ;;
     'bootc container compute-composefs-digest') at='bootc container compute-composefs-digest' ;;
+    'bootc container compute-composefs-digest-from-storage') at='bootc container compute-composefs-digest-from-storage' ;;
     'bootc container export') at='bootc container export' ;;
     'bootc status') at='bootc status' ;;
     'bootc why') at='bootc why' ;;
@@ -246,6 +248,7 @@ __bootc_value() {
     'bootc container ukify --kernel-dir') value='@dir' ;;
     'bootc container ukify --write-dumpfile-to') value='@file' ;;
     'bootc container compute-composefs-digest --write-dumpfile-to') value='@file' ;;
+    'bootc container compute-composefs-digest-from-storage --write-dumpfile-to') value='@file' ;;
     'bootc container export --format') value='tar' ;;
     'bootc container export --output' | 'bootc container export -o') value='@file' ;;
     'bootc status --format') value='humanreadable yaml json' ;;

@@ -41,7 +41,7 @@ func (r *relabeler) directory(n *tree.Node, path string) error {
 	}
 	r.set(n, label)
 	for name, child := range n.Children() {
-		childPath := r.substitute(join(path, name))
+		childPath := r.policy.Below(path, name)
 		if child.IsDir() {
 			err = r.directory(child, childPath)
 		} else {
@@ -102,8 +102,12 @@ func (r *relabeler) set(n *tree.Node, label string) {
 	n.SetXattr(XattrName, value)
 }
 
-func (r *relabeler) substitute(path string) string {
-	if to, ok := r.policy.subs[path]; ok {
+// Below is the path by which to look up the label of the entry called name of a
+// directory whose own label was looked up by dir, "/" for the root, substitutions
+// applied.
+func (p *Policy) Below(dir, name string) string {
+	path := join(dir, name)
+	if to, ok := p.subs[path]; ok {
 		return to
 	}
 	return path

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,6 +82,21 @@ func (e *env) sysusersSyncCommand() *cli.Command {
 				fmt.Fprintf(e.stderr, "bootc: dropped from /etc/%s\n", printable(d))
 			}
 			return err
+		},
+	}
+}
+
+func (e *env) relabelCommand() *cli.Command {
+	return &cli.Command{
+		Name: "relabel", Usage: "label files by the SELinux policy of this system", ArgsUsage: "PATH",
+		Description: "PATH and all below it get the labels that the policy gives them, but for other file systems that are mounted there.",
+		Flags:       []cli.Flag{&cli.StringFlag{Name: "as-path", Usage: "give the labels that PATH would have if it was called `NAME`"}},
+		Action: func(c *cli.Context) error {
+			args, err := operands(c)
+			if err != nil {
+				return err
+			}
+			return systemd.Relabel(c.Context, e.root, args[0], cmp.Or(c.String("as-path"), args[0]))
 		},
 	}
 }

@@ -17,6 +17,7 @@ func (e *env) internalsCommand() *cli.Command {
 			e.generatorCommand(),
 			e.fixupFstabCommand(),
 			e.sysusersSyncCommand(),
+			e.relabelCommand(),
 			e.relabelOverlaysCommand(),
 			e.prepSoftRebootCommand(),
 			e.cleanupCommand(),

@@ -46,7 +46,7 @@ __bootc_command() {
     'bootc state wipe-ostree') subs='' flags='--help -h' operand='' ;;
     'bootc exec-in-host-mount-namespace') subs='' flags='--help -h' operand='' ;;
     'bootc completion') subs='' flags='--help -h' operand='zsh fish' ;;
-    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema dump-cli-json dir-diff uki blockdev fsck boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
+    'bootc internals') subs='cfs mkcomposefs fsverity enable-verity composefs-gc systemd-generator fixup-etc-fstab sysusers-sync relabel relabel-overlay-mountpoints prep-soft-reboot cleanup reboot generate-docs print-json-schema dump-cli-json dir-diff uki blockdev fsck boot-check boot-complete boot-failed' flags='--help -h' operand='' ;;
     'bootc internals cfs') subs='init oci gc fsck cat images image-objects mount create-image compute-id create-dumpfile' flags='--help -h --repo --system --user --hash --erofs-version --require-verity --no-upgrade --no-repo' operand='' ;;
     'bootc internals cfs init') subs='' flags='--help -h --algorithm --insecure --erofs-version' operand='@dir' ;;
     'bootc internals cfs oci') subs='pull images inspect layer tag untag fsck dump compute-id mount' flags='--help -h' operand='' ;;
@@ -79,6 +79,7 @@ __bootc_command() {
     'bootc internals systemd-generator') subs='' flags='--help -h' operand='' ;;
     'bootc internals fixup-etc-fstab') subs='' flags='--help -h' operand='' ;;
     'bootc internals sysusers-sync') subs='' flags='--help -h' operand='' ;;
+    'bootc internals relabel') subs='' flags='--help -h --as-path' operand='@file' ;;
     'bootc internals relabel-overlay-mountpoints') subs='' flags='--help -h' operand='' ;;
     'bootc internals prep-soft-reboot') subs='' flags='--help -h --reboot --reset' operand='' ;;
     'bootc internals cleanup') subs='' flags='--help -h' operand='' ;;
@@ -176,6 +177,7 @@ __bootc_enter() {
     'bootc internals systemd-generator') at='bootc internals systemd-generator' ;;
     'bootc internals fixup-etc-fstab') at='bootc internals fixup-etc-fstab' ;;
     'bootc internals sysusers-sync') at='bootc internals sysusers-sync' ;;
+    'bootc internals relabel') at='bootc internals relabel' ;;
     'bootc internals relabel-overlay-mountpoints') at='bootc internals relabel-overlay-mountpoints' ;;
     'bootc internals prep-soft-reboot') at='bootc internals prep-soft-reboot' ;;
     'bootc internals cleanup') at='bootc internals cleanup' ;;
@@ -295,6 +297,7 @@ __bootc_value() {
     'bootc internals fsverity digest --hash-alg') value='sha256 sha512' ;;
     'bootc internals fsverity enable --hash-alg') value='sha256 sha512' ;;
     'bootc internals enable-verity --once') value='@file' ;;
+    'bootc internals relabel --as-path') value='' ;;
     'bootc internals print-json-schema --of') value='host progress forecast' ;;
     *) return 1 ;;
     esac

@@ -71,6 +71,12 @@ func generateDocs(app *cli.App, dir string) error {
 	for _, v := range all {
 		files["man/"+v.pageName()+".8"] = v.manPage()
 	}
+	for _, v := range groups(app) {
+		files["man/"+v.pageName()+".8"] = v.groupPage()
+	}
+	for name, text := range aliasPages(all) {
+		files["man/"+name+".8"] = text
+	}
 	for name, text := range files {
 		if err := writeDoc(filepath.Join(dir, filepath.Dir(name)), filepath.Base(name), text); err != nil {
 			return fmt.Errorf("cannot write the documents: %w", err)
@@ -171,8 +177,7 @@ func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 // manPage is the manual page in roff, see man(7).
 func (v verb) manPage() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".\\\" Made from the command tree by make generate.\n.TH %q 8 \"\" \"bootc\" \"bootc\"\n", strings.ToUpper(v.pageName()))
-	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(v.pageName()), roff(v.cmd.Usage))
+	v.writeHead(&b)
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(v.synopsis()))
 	if v.cmd.Description != "" {
 		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(v.cmd.Description))
@@ -181,12 +186,7 @@ func (v verb) manPage() string {
 		title string
 		opts  []option
 	}{{"OPTIONS", visible(v.cmd.Flags)}, {"OPTIONS OF THE COMMANDS ABOVE IT", visible(v.over)}} {
-		if len(group.opts) > 0 {
-			fmt.Fprintf(&b, ".SH %s\n", group.title)
-		}
-		for _, o := range group.opts {
-			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(o.name), roff(o.usage))
-		}
+		writeManOptions(&b, group.title, group.opts)
 	}
 	status, ok := exitStatuses()[v.name]
 	if !ok {
@@ -202,9 +202,23 @@ func (v verb) manPage() string {
 	return b.String()
 }
 
+func (v verb) writeHead(b *strings.Builder) {
+	fmt.Fprintf(b, ".\\\" Made from the command tree by make generate.\n.TH %q 8 \"\" \"bootc\" \"bootc\"\n", strings.ToUpper(v.pageName()))
+	fmt.Fprintf(b, ".SH NAME\n%s \\- %s\n", roff(v.pageName()), roff(v.cmd.Usage))
+}
+
+func writeManOptions(b *strings.Builder, title string, opts []option) {
+	if len(opts) > 0 {
+		fmt.Fprintf(b, ".SH %s\n", title)
+	}
+	for _, o := range opts {
+		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(o.name), roff(o.usage))
+	}
+}
+
 // roff escapes what roff would read as its own.
 func roff(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(s)
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "\n.", "\n\\&.", "\n'", "\n\\&'").Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
 		s = `\&` + s
 	}

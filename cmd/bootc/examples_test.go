@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -106,11 +107,33 @@ func stub(cmds []*cli.Command) {
 func TestManPages(t *testing.T) {
 	t.Parallel()
 	app := fullApp()
-	for _, v := range verbs(verb{name: app.Name, path: app.Name}, app.Commands) {
-		cmd := exec.CommandContext(t.Context(), testtool.Path(t, "groff"), "-man", "-Tutf8", "-ww", "-z")
-		cmd.Stdin = strings.NewReader(v.manPage())
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("%s: %v: %s", v.name, err, out)
+	all := verbs(verb{name: app.Name, path: app.Name}, app.Commands)
+	pages := map[string]string{}
+	for _, v := range all {
+		pages[v.pageName()] = v.manPage()
+	}
+	for _, v := range groups(app) {
+		pages[v.pageName()] = v.groupPage()
+	}
+	for name, page := range pages {
+		// What a page refers to is a page.
+		for _, m := range regexp.MustCompile(`(?m)^\.BR (\S+) \(8\)$`).FindAllStringSubmatch(page, -1) {
+			if to := strings.ReplaceAll(m[1], `\-`, "-"); pages[to] == "" {
+				t.Errorf("%s refers to %s, which is no page", name, to)
+			}
 		}
+		cmd := exec.CommandContext(t.Context(), testtool.Path(t, "groff"), "-man", "-Tutf8", "-ww", "-z")
+		cmd.Stdin = strings.NewReader(page)
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v: %s", name, err, out)
+		}
+	}
+	for _, name := range []string{"bootc", "bootc-install", "bootc-container", "bootc-internals-cfs-oci"} {
+		if !strings.Contains(pages[name], ".SH COMMANDS\n.TP\n") {
+			t.Errorf("%s lists no commands: %s", name, pages[name])
+		}
+	}
+	if to := aliasPages(all)["bootc-update"]; to != ".so man8/bootc-upgrade.8\n" {
+		t.Errorf("bootc-update: %q", to)
 	}
 }

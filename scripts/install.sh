@@ -32,6 +32,7 @@ put 644 /usr/lib/dracut/dracut.conf.d initramfs/dracut/10-bootc-base.conf
 put 755 /usr/share/initramfs-tools/hooks initramfs/initramfs-tools/hooks/bootc
 put 755 /usr/share/initramfs-tools/scripts/local-bottom initramfs/initramfs-tools/scripts/local-bottom/bootc
 put 644 /usr/share/man/man8 docs/man/*.8
+put 644 /usr/share/man/man5 docs/man/*.5
 
 install -D -m 644 docs/completions/bootc.bash "$destdir/usr/share/bash-completion/completions/bootc"
 install -D -m 644 docs/completions/bootc.fish "$destdir/usr/share/fish/vendor_completions.d/bootc.fish"

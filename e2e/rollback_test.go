@@ -12,11 +12,13 @@ import (
 // build.
 func version(t testing.TB, p platform, name string) testimage.Image {
 	t.Helper()
-	v := testimage.Append(t, os1(t, p), []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}, nil)
-	if p.UKI {
-		v = sealed(t, v)
+	entries := []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}
+	if !p.UKI {
+		return testimage.Append(t, os1(t, p), entries, nil)
 	}
-	return v
+	// Directories that a layer implies are new ones to buildah, in which ukify runs.
+	entries = append([]registrytest.Entry{registrytest.Dir("usr"), registrytest.Dir("usr/share")}, entries...)
+	return sealed(t, testimage.Append(t, os1(t, p), entries, nil))
 }
 
 // TestRollback goes to and fro between three images on systemd-boot, and between

@@ -122,6 +122,7 @@ func TestParseOwnMountInfo(t *testing.T) {
 
 func FuzzLine(f *testing.F) {
 	f.Add("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue")
+	f.Add("36 35 98:0 / /mnt ro,noatime - ext3 /dev/root rw")
 	f.Add(`1 2 3:4 \040 \134 - - \777 \0`)
 	f.Fuzz(func(t *testing.T, line string) {
 		m, err := parseLine(line)
@@ -129,7 +130,11 @@ func FuzzLine(f *testing.F) {
 			return
 		}
 		escape := strings.NewReplacer(`\`, `\134`, " ", `\040`).Replace
-		again, err := parseLine(fmt.Sprintf("%d 2 %s %s %s rw - %s %s %s", m.ID, m.Device, escape(m.Root), escape(m.Path), escape(m.FSType), escape(m.Source), m.Options))
+		access := "rw"
+		if m.ReadOnly {
+			access = "ro"
+		}
+		again, err := parseLine(fmt.Sprintf("%d 2 %s %s %s %s - %s %s %s", m.ID, m.Device, escape(m.Root), escape(m.Path), access, escape(m.FSType), escape(m.Source), m.Options))
 		if err != nil || again != m {
 			t.Errorf("%q: %+v, then %+v, %v", line, m, again, err)
 		}

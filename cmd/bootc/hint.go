@@ -43,6 +43,7 @@ var hints = []struct {
 	{sysroot.ErrReadOnly, "install the image on a disk, with 'bootc install to-disk'"},
 	{etcmerge.ErrConflict, "rename or remove these files, or make of them what the new image has; 'bootc config-diff' lists all local changes"},
 	{osimage.ErrNotBootable, "an image boots with one kernel and its initramfs in /usr/lib/modules/VERSION, or with a UKI in /boot/EFI/Linux"},
+	{deploy.ErrUKI, "seal the image again, as the last step of its build; docs/howto/build-an-image.md says what may differ"},
 	{bootloader.ErrNoRoom, roomHint},
 	{deploy.ErrNoRoom, roomHint},
 	{deploy.ErrBooted, "boot another one first: 'bootc rollback --apply'"},

@@ -121,7 +121,7 @@ func TestLoadWarnsOfUnknownKeys(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, want string }{
-		{"file system", "[install]\nroot-fs-type = \"zfs\"\n", `/etc/bootc/install/a.toml: unknown file system "zfs" (want one of xfs ext4 btrfs)`},
+		{"file system", "[install]\nroot-fs-type = \"zfs\"\n", `/etc/bootc/install/a.toml: unknown file system "zfs" (want one of ext4 xfs btrfs)`},
 		{"boot loader", "[install]\nbootloader = \"lilo\"\n", `unknown boot loader "lilo"`},
 		{"block setup", "[install]\nblock = [\"lvm\"]\n", `unknown block setup "lvm"`},
 		{"type", "[install]\nkargs = \"quiet\"\n", `line 2`},

@@ -35,6 +35,7 @@ type machine struct {
 	reg    *registrytest.Registry
 	loader bootloader.Loader
 	boots  int
+	softly int // boots of these that were none of the kernel
 	booted kargs.Root
 	etc    *os.File // mounted by the last boot, as /var is
 	vari   *os.File

@@ -23,7 +23,7 @@ func trialMachine(t testing.TB, tries uint) (*machine, *bootloadertest.Fake) {
 }
 
 func (m *machine) thisBoot() Boot {
-	return Boot{ID: fmt.Sprint("boot-", m.boots), Now: time.Date(2026, 1, 2, 3, m.boots, 0, 0, time.UTC)}
+	return Boot{ID: fmt.Sprint("boot-", m.boots-m.softly), Now: time.Date(2026, 1, 2, 3, m.boots, 0, 0, time.UTC)}
 }
 
 // startNext is firmware and loader, after whatever ended the last boot.
@@ -603,4 +603,55 @@ func TestImageThatCannotTell(t *testing.T) {
 	if !slices.ContainsFunc(m.said, func(s string) bool { return strings.Contains(s, "not counted") }) {
 		t.Errorf("nobody was told: %q", m.said)
 	}
+}
+
+// startSoftly is a soft reboot into the first of the menu: no loader counts it, and the
+// kernel goes on, with the id of its boot.
+func (m *machine) startSoftly() {
+	m.t.Helper()
+	m.boot()
+	m.softly++
+}
+
+// TestSoftRebootOnTrial: a soft reboot into a fresh deployment uses up a try, as a boot
+// does.
+func TestSoftRebootOnTrial(t *testing.T) {
+	t.Parallel()
+	m, _ := trialMachine(t, 2)
+	m.begin()
+	m.push(v("2"))
+	m.mustUpgrade()
+	m.must(m.finalize())
+	m.startSoftly()
+	m.wantVersion("2")
+	m.begin()
+	m.wantMenu("2+1-1 1")
+	if after := m.fail("x"); after != TryAgain {
+		t.Errorf("after %d", after)
+	}
+	m.startNext()
+	m.wantVersion("2")
+	m.begin()
+	m.wantMenu("1 2+0-2") // its last try
+	m.complete()
+	m.wantMenu("2 1")
+	m.wantFailed("")
+
+	// With its last try it stands behind the other one, until it has passed.
+	m.tries = 1
+	m.push(v("3"))
+	m.mustUpgrade()
+	m.must(m.finalize())
+	m.startSoftly()
+	m.wantVersion("3")
+	m.begin()
+	m.wantMenu("2 3+0-1")
+	if after := m.fail("y"); after != GiveUp {
+		t.Errorf("after %d", after)
+	}
+	m.startNext()
+	m.wantVersion("2")
+	m.begin()
+	m.wantMenu("2")
+	m.wantFailed("y", "3")
 }

@@ -30,7 +30,7 @@ func TestPowerCut(t *testing.T) {
 			p := tt.withDefaults()
 			v2 := updateOfManyFiles(t, p)
 			s := recordUpgrade(t, p, v2)
-			for _, c := range s.cuts(tt.samples) {
+			for _, c := range s.cuts(t, tt.samples) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
 					survive(t, p, s.disk.Cut(t, c.moment, c.cache()), v2, c.mayLeave)
@@ -102,7 +102,8 @@ func (c cut) cache() *rand.Rand {
 
 // cuts are some moments of the story: before flushes, when most is at stake; behind the
 // first write of the boot loader; and when bootc said that something is done.
-func (s story) cuts(n samples) []cut {
+func (s story) cuts(t *testing.T, n samples) []cut {
+	t.Helper()
 	all := []cut{
 		{name: "finalized", moment: s.down, mayLeave: "2", promised: true},
 		{name: "counting", moment: s.disk.Writes(s.down, s.up)[1], mayLeave: "2"},
@@ -120,6 +121,10 @@ func (s story) cuts(n samples) []cut {
 		{"rollback", s.blessed, s.rolledBack, n.rollback, "1 2"},
 	} {
 		flushes := s.disk.Flushes(phase.from, phase.to)
+		if len(flushes) == 0 {
+			t.Errorf("%s: nothing was flushed", phase.name)
+			continue
+		}
 		for i := range phase.n {
 			moment := flushes[(i+1)*(len(flushes)-1)/(phase.n+1)]
 			all = append(all, cut{name: fmt.Sprintf("%s-%d-of-%d", phase.name, i+1, phase.n), moment: moment, mayLeave: phase.mayLeave})

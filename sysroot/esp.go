@@ -3,11 +3,11 @@ package sysroot
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/bootc-go/bootc/internal/blockdev"
 	"github.com/bootc-go/bootc/internal/mounts"
 )
 
@@ -37,7 +37,7 @@ func (h *Host) openESP(write bool) error {
 		dev.Device = m.Device
 		v, err = h.reuse(m, write)
 	case found:
-		v, err = mountView(dev.Path, "vfat", espOptions, write)
+		v, err = mounts.OpenDevice(dev.Path, "vfat", espOptions, write)
 	default:
 		return nil
 	}
@@ -51,7 +51,7 @@ func (h *Host) openESP(write bool) error {
 
 // mountedESP is where the partition is mounted. If it was not found, because the
 // disk has no GUID partition table, what is mounted where it belongs is it.
-func (h *Host) mountedESP(dev device, found bool) (mounts.Mount, bool) {
+func (h *Host) mountedESP(dev blockdev.Device, found bool) (mounts.Mount, bool) {
 	if found {
 		return h.table.Of(dev.Device)
 	}
@@ -69,7 +69,7 @@ func (h *Host) reuse(m mounts.Mount, write bool) (*mounts.View, error) {
 	if err != nil || !write {
 		return v, err
 	}
-	if err := makeWritable(v); err != nil {
+	if err := v.MakeWritable(); err != nil {
 		v.Close()
 		return nil, err
 	}
@@ -78,45 +78,32 @@ func (h *Host) reuse(m mounts.Mount, write bool) (*mounts.View, error) {
 
 // findESP looks for the partition that the boot loader was started from, or else
 // for one on the disks of the physical root.
-func (h *Host) findESP() (device, bool, error) {
-	d := disks{h.root}
+func (h *Host) findESP() (blockdev.Device, bool, error) {
+	d := blockdev.Disks{Root: h.root}
 	uuid, err := loaderVariable(h.root, loaderPart)
 	if err != nil {
-		return device{}, false, err
+		return blockdev.Device{}, false, err
 	}
 	near, err := h.rootDisks(d)
 	if err != nil {
-		return device{}, false, err
+		return blockdev.Device{}, false, err
 	}
 	if uuid != "" {
 		// What is wrong with a disk that may have nothing to do with it is no
 		// reason to stop.
-		dev, found, _ := d.find(append(slices.Clip(near), d.all()...), func(p partition) bool { return p.UUID == strings.ToLower(uuid) })
+		dev, found, _ := d.Find(append(slices.Clip(near), d.All()...), func(p blockdev.Partition) bool { return p.UUID == strings.ToLower(uuid) })
 		if found {
 			return dev, true, nil
 		}
 	}
-	return d.find(near, func(p partition) bool { return p.Type == espType })
+	return d.Find(near, func(p blockdev.Partition) bool { return p.Type == blockdev.TypeESP })
 }
 
-// rootDisks are the disks that the physical root lies on. File systems such as
-// btrfs have a device number of their own; then the source of the mount is what
-// leads to the disk.
-func (h *Host) rootDisks(d disks) ([]string, error) {
+// rootDisks are the disks that the physical root lies on.
+func (h *Host) rootDisks(d blockdev.Disks) ([]string, error) {
 	m, ok := h.table.At("/sysroot")
 	if !ok {
 		return nil, nil
 	}
-	dev := m.Device
-	if dev.Major == 0 {
-		var err error
-		if dev, err = deviceNumber(filepath.Join(h.root, m.Source)); err != nil {
-			return nil, err
-		}
-	}
-	dirs, err := d.under(dev)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // no block device
-	}
-	return dirs, err
+	return d.UnderMount(m)
 }

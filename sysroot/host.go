@@ -228,7 +228,7 @@ func (h *Host) superblockReadOnly(v *mounts.View, write bool) (bool, error) {
 		defer rw.Close()
 		v = rw
 	}
-	return readOnly(v)
+	return v.ReadOnly()
 }
 
 // openBoot opens the file system that is mounted at /boot, if it is not the EFI
@@ -238,7 +238,7 @@ func (h *Host) openBoot(write bool) error {
 	if ok && m.Device != h.esp {
 		v, err := h.clone("boot", write)
 		if err == nil && write {
-			err = makeWritable(v)
+			err = v.MakeWritable()
 		}
 		if err != nil {
 			return err

@@ -7,23 +7,26 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bootc-go/bootc/internal/testdisk"
+	"github.com/bootc-go/bootc/internal/testtool"
 )
 
 // mountExt4 mounts a new ext4 file system at dir and returns its device.
 func mountExt4(t *testing.T, dir, options string) string {
 	t.Helper()
 	loop := newExt4(t)
-	run(t, "", "mount", "-o", options, loop, dir)
-	t.Cleanup(func() { run(t, "", "umount", dir) })
+	testtool.Run(t, "", "mount", "-o", options, loop, dir)
+	t.Cleanup(func() { testtool.Run(t, "", "umount", dir) })
 	return loop
 }
 
 func newExt4(t *testing.T) string {
 	t.Helper()
 	path := t.TempDir() + "/fs"
-	sparse(t, path, 8<<20)
-	run(t, "", "mke2fs", "-q", "-t", "ext4", path)
-	return attach(t, path)
+	testdisk.Make(t, path, "")
+	testtool.Run(t, "", "mke2fs", "-q", "-t", "ext4", path)
+	return testdisk.Attach(t, path)
 }
 
 // The physical root is mounted read-only where everyone sees it, and stays so.
@@ -32,8 +35,8 @@ func TestPhysicalRootIsWritableForUsOnly(t *testing.T) {
 	h := newHost(t)
 	dir := h.dir + "/sysroot"
 	mountExt4(t, dir, "rw")
-	run(t, "", "mkdir", dir+"/boot")
-	run(t, "", "mount", "-o", "remount,bind,ro", dir)
+	testtool.Run(t, "", "mkdir", dir+"/boot")
+	testtool.Run(t, "", "mount", "-o", "remount,bind,ro", dir)
 	got := h.open(t, true)
 	if err := create(got.Root, "x"); err != nil || !exists(dir+"/x") {
 		t.Error(err)
@@ -81,8 +84,8 @@ func TestEtcWithoutMounts(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	write(t, h.dir+"/etc/sub/below", "")
-	run(t, "", "mount", "-t", "tmpfs", "tmpfs", h.dir+"/etc/sub")
-	t.Cleanup(func() { run(t, "", "umount", h.dir+"/etc/sub") })
+	testtool.Run(t, "", "mount", "-t", "tmpfs", "tmpfs", h.dir+"/etc/sub")
+	t.Cleanup(func() { testtool.Run(t, "", "umount", h.dir+"/etc/sub") })
 	write(t, h.dir+"/etc/sub/above", "")
 	sub, err := openDir(h.open(t, false).Etc, "sub")
 	if err != nil {
@@ -91,58 +94,5 @@ func TestEtcWithoutMounts(t *testing.T) {
 	defer sub.Close()
 	if names, err := sub.Readdirnames(-1); err != nil || strings.Join(names, " ") != "below" {
 		t.Error(names, err)
-	}
-}
-
-func TestMountView(t *testing.T) {
-	t.Parallel()
-	loop := newExt4(t)
-	options := []string{"errors=remount-ro"}
-	rw, err := mountView(loop, "ext4", options, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := create(rw.Root, "x"); err != nil {
-		t.Error(err)
-	}
-	var st unix.Statfs_t
-	const want = unix.ST_NOSUID | unix.ST_NOEXEC | unix.ST_NODEV
-	if err := unix.Fstatfs(int(rw.Root.Fd()), &st); err != nil || st.Flags&want != want {
-		t.Errorf("%v, flags %#x", err, st.Flags)
-	}
-	// A reader comes while somebody writes.
-	ro, err := mountView(loop, "ext4", options, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := create(ro.Root, "y"); !errors.Is(err, unix.EROFS) {
-		t.Error(err)
-	}
-	ro.Close()
-	rw.Close()
-	if _, err := mountView("/dev/null", "ext4", options, false); err == nil || !strings.HasPrefix(err.Error(), "mount /dev/null: ext4 file system: block device required") {
-		t.Error(err)
-	}
-}
-
-// A writer comes while somebody reads, who does not end and cannot write then either.
-func TestWriterBesideReader(t *testing.T) {
-	t.Parallel()
-	loop := newExt4(t)
-	ro, err := mountView(loop, "ext4", nil, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ro.Close()
-	rw, err := mountView(loop, "ext4", nil, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rw.Close()
-	if err := create(rw.Root, "x"); err != nil {
-		t.Error(err)
-	}
-	if err := create(ro.Root, "y"); !errors.Is(err, unix.EROFS) {
-		t.Error(err)
 	}
 }

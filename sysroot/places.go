@@ -1,6 +1,7 @@
 package sysroot
 
 import (
+	"os"
 	"path"
 	"strings"
 
@@ -49,4 +50,9 @@ func (h *Host) MountOver(name string) (mounts.Mount, bool) {
 		}
 	}
 	return mounts.Mount{}, false
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +25,20 @@ func Path(t testing.TB, name string) string {
 		t.Fatalf("the tool %s is missing (run make setup): %v", name, err)
 	}
 	return p
+}
+
+// Run runs the tool called name with stdin as its input, and returns what it wrote to
+// its standard output. A failure of it fails the test.
+func Run(t testing.TB, stdin, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(Path(t, name), args...)
+	var stderr strings.Builder
+	cmd.Stdin, cmd.Stderr = strings.NewReader(stdin), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
 }
 
 func executable(p string) bool {

@@ -1,4 +1,4 @@
-package sysroot
+package blockdev
 
 import (
 	"bytes"
@@ -9,15 +9,19 @@ import (
 	"io"
 )
 
-// espType is the partition type of an EFI system partition, UEFI
-// specification 2.10, table 5.7.
-const espType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+// Types of partitions: of an EFI system partition, UEFI specification 2.10, table 5.7,
+// and of one in which GRUB stands for machines without UEFI, GNU GRUB manual, 3.4.
+const (
+	TypeESP      = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+	TypeBIOSBoot = "21686148-6449-6e6f-744e-656564454649"
+)
 
-// A partition is an entry of a GUID partition table. GUIDs are written in lower
+// A Partition is an entry of a GUID partition table. GUIDs are written in lower
 // case, as in /dev/disk/by-partuuid.
-type partition struct {
-	Number     int // counts from 1, and free entries too
-	Type, UUID string
+type Partition struct {
+	Number      int // counts from 1, and free entries too
+	Type, UUID  string
+	Start, Size int64 // in bytes
 }
 
 var errNoGPT = errors.New("no GUID partition table")
@@ -33,7 +37,7 @@ const (
 // readGPT lists the partitions on a disk of the given size: those of the table
 // at its beginning or, if that is damaged, of the copy at its end. Sectors have
 // 512 or 4096 bytes; the table tells.
-func readGPT(disk io.ReaderAt, size int64) ([]partition, error) {
+func readGPT(disk io.ReaderAt, size int64) ([]Partition, error) {
 	var errs []error
 	for _, sector := range []int64{512, 4096} {
 		for _, at := range []int64{sector, size/sector*sector - sector} {
@@ -53,7 +57,7 @@ func readGPT(disk io.ReaderAt, size int64) ([]partition, error) {
 }
 
 // readTable reads the header at the offset at and the table that it names.
-func readTable(disk io.ReaderAt, sector, at int64) ([]partition, error) {
+func readTable(disk io.ReaderAt, sector, at int64) ([]Partition, error) {
 	if at < 0 {
 		return nil, errNoGPT
 	}
@@ -84,17 +88,21 @@ func readTable(disk io.ReaderAt, sector, at int64) ([]partition, error) {
 	if crc32.ChecksumIEEE(table) != u32(88) {
 		return nil, fmt.Errorf("partition table at %d: wrong checksum of the entries", at)
 	}
-	return parseEntries(table, int(entry)), nil
+	return parseEntries(table, int(entry), sector), nil
 }
 
-func parseEntries(table []byte, size int) []partition {
-	var parts []partition
+func parseEntries(table []byte, size int, sector int64) []Partition {
+	var parts []Partition
 	for i := 0; (i+1)*size <= len(table); i++ {
 		e := table[i*size:]
 		if bytes.Equal(e[:16], make([]byte, 16)) {
 			continue
 		}
-		parts = append(parts, partition{Number: i + 1, Type: guid(e[:16]), UUID: guid(e[16:32])})
+		first, last := int64(binary.LittleEndian.Uint64(e[32:])), int64(binary.LittleEndian.Uint64(e[40:]))
+		parts = append(parts, Partition{
+			Number: i + 1, Type: guid(e[:16]), UUID: guid(e[16:32]),
+			Start: first * sector, Size: (last - first + 1) * sector,
+		})
 	}
 	return parts
 }

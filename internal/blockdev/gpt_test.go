@@ -1,80 +1,46 @@
-package sysroot
+package blockdev
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bootc-go/bootc/internal/testdisk"
 	"github.com/bootc-go/bootc/internal/testtool"
 )
 
-const diskSize = 16 << 20
-
-// run runs a tool that we did not write and returns its standard output.
-func run(t testing.TB, stdin, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(testtool.Path(t, name), args...)
-	var stderr strings.Builder
-	cmd.Stdin, cmd.Stderr = strings.NewReader(stdin), &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
-	}
-	return string(out)
-}
-
-func sparse(t testing.TB, path string, size int64) {
-	t.Helper()
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, size); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// attach makes a block device of a file.
-func attach(t testing.TB, path string, args ...string) string {
-	t.Helper()
-	loop := strings.TrimSpace(run(t, "", "losetup", append(args, "--find", "--show", path)...))
-	t.Cleanup(func() { run(t, "", "losetup", "--detach", loop) })
-	return loop
-}
-
-// makeDisk makes a disk image with the partition table that the script of
-// sfdisk(8) describes.
-func makeDisk(t testing.TB, path, script string) {
-	t.Helper()
-	sparse(t, path, diskSize)
-	run(t, script, "sfdisk", "--quiet", path)
-}
+const diskSize = testdisk.Size
 
 // sfdisk lists the partitions of a disk or its image as sfdisk(8) sees them.
-func sfdisk(t *testing.T, path string) []partition {
+func sfdisk(t *testing.T, path string) []Partition {
 	t.Helper()
-	out := run(t, "", "sfdisk", "--json", path)
+	out := testtool.Run(t, "", "sfdisk", "--json", path)
 	var doc struct {
 		PartitionTable struct {
-			Partitions []struct{ Node, Type, UUID string }
+			SectorSize int64
+			Partitions []struct {
+				Node, Type, UUID string
+				Start, Size      int64
+			}
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		t.Fatal(err)
 	}
-	var parts []partition
+	var parts []Partition
 	for _, p := range doc.PartitionTable.Partitions {
 		number, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(p.Node, path), "p"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts = append(parts, partition{number, strings.ToLower(p.Type), strings.ToLower(p.UUID)})
+		sector := doc.PartitionTable.SectorSize
+		parts = append(parts, Partition{number, strings.ToLower(p.Type), strings.ToLower(p.UUID), p.Start * sector, p.Size * sector})
 	}
 	return parts
 }
@@ -105,22 +71,22 @@ func TestReadGPTIsSfdisks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := t.TempDir() + "/disk"
-			makeDisk(t, path, script)
+			testdisk.Make(t, path, script)
 			checkGPT(t, path, sfdisk(t, path))
 		})
 	}
 	t.Run("sectors of 4 KiB", func(t *testing.T) {
 		t.Parallel()
 		path := t.TempDir() + "/disk"
-		sparse(t, path, diskSize)
-		loop := attach(t, path, "--sector-size=4096")
-		run(t, usualTable, "sfdisk", "--quiet", loop)
+		testdisk.Make(t, path, "")
+		loop := testdisk.Attach(t, path, "--sector-size=4096")
+		testtool.Run(t, usualTable, "sfdisk", "--quiet", loop)
 		checkGPT(t, path, sfdisk(t, loop))
 	})
 }
 
 // checkGPT reads the partition table of a disk image, and its copy.
-func checkGPT(t *testing.T, path string, want []partition) {
+func checkGPT(t *testing.T, path string, want []Partition) {
 	t.Helper()
 	disk := readImage(t, path)
 	got, err := readGPT(bytes.NewReader(disk), diskSize)
@@ -137,7 +103,7 @@ func checkGPT(t *testing.T, path string, want []partition) {
 func TestReadGPTRefuses(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/disk"
-	makeDisk(t, path, usualTable)
+	testdisk.Make(t, path, usualTable)
 	good := readImage(t, path)
 	for name, damage := range map[string]func(disk []byte){
 		"header":      func(d []byte) { d[512+40] ^= 1 },
@@ -154,7 +120,7 @@ func TestReadGPTRefuses(t *testing.T) {
 			t.Errorf("%s, without a copy: %v", name, err)
 		}
 	}
-	makeDisk(t, path, "label: dos\nsize=1MiB\n")
+	testdisk.Make(t, path, "label: dos\nsize=1MiB\n")
 	for name, disk := range map[string][]byte{"dos": readImage(t, path), "blank": make([]byte, 1<<20), "nothing": nil, "short": make([]byte, 100)} {
 		if _, err := readGPT(bytes.NewReader(disk), int64(len(disk))); !errors.Is(err, errNoGPT) {
 			t.Errorf("%s: %v", name, err)
@@ -164,7 +130,7 @@ func TestReadGPTRefuses(t *testing.T) {
 
 func FuzzReadGPT(f *testing.F) {
 	path := f.TempDir() + "/disk"
-	makeDisk(f, path, usualTable)
+	testdisk.Make(f, path, usualTable)
 	disk := readImage(f, path)
 	f.Add(disk[:34*512])
 	f.Add(disk[len(disk)-33*512:])

@@ -191,7 +191,7 @@ func bootDisk(t *testing.T, kind bootloader.Kind, menu []bootloader.Entry) strin
 		Kind: kind, Files: files, Image: fstest.MapFS{}, Arch: "amd64", RootUUID: rootUUID, BootPath: "/boot", Run: runTool,
 	}
 	if kind == bootloader.GRUB {
-		opts.BIOS = &bootloader.BIOSDisk{Disk: disk, FirstLBA: biosAt << 11, Sectors: biosSize << 11}
+		opts.BIOS = []bootloader.BIOSDisk{{Disk: disk, FirstLBA: biosAt << 11, Sectors: biosSize << 11}}
 	} else {
 		opts.Image = os.DirFS("/") // it has systemd-boot
 	}

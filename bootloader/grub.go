@@ -24,7 +24,7 @@ type grubPlatform struct {
 // grubModules are all that GRUB gets: no others are looked for at boot.
 func grubModules(firmware ...string) []string {
 	return append([]string{
-		"part_gpt", "part_msdos", "ext2", "xfs", "btrfs", "fat",
+		"part_gpt", "part_msdos", "lvm", "mdraid09", "mdraid1x", "ext2", "xfs", "btrfs", "fat",
 		"search", "search_fs_uuid", "normal", "configfile", "test", "loadenv",
 		"linux", "chain", "gzio", "all_video", "serial", "terminal",
 		"echo", "ls", "cat", "sleep", "reboot", "halt",
@@ -32,7 +32,7 @@ func grubModules(firmware ...string) []string {
 }
 
 func (o InstallOptions) grub(ctx context.Context) error {
-	if o.Files.ESP == nil && o.BIOS == nil {
+	if o.Files.ESP == nil && len(o.BIOS) == 0 {
 		return errors.New("there is neither an EFI system partition nor a BIOS boot partition")
 	}
 	if err := o.grubFiles(); err != nil {
@@ -43,7 +43,7 @@ func (o InstallOptions) grub(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.BIOS != nil {
+	if len(o.BIOS) > 0 {
 		return o.grubBIOS(ctx)
 	}
 	return nil
@@ -64,7 +64,12 @@ func (o InstallOptions) grubEFI(ctx context.Context) error {
 		p.name, p.debian = "arm64-efi", "grub-efi-arm64-bin"
 	}
 	return o.makeImage(ctx, p, func(image []byte, _ string) error {
-		return put(o.Files.ESP, fallback(arch), bytes.NewReader(image))
+		for _, esp := range o.esps() {
+			if err := put(esp, fallback(arch), bytes.NewReader(image)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -78,7 +83,12 @@ func (o InstallOptions) grubBIOS(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return o.BIOS.embed(boot, image)
+		for _, d := range o.BIOS {
+			if err := d.embed(boot, image); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

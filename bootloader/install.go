@@ -26,7 +26,10 @@ type InstallOptions struct {
 	RootUUID string
 	BootPath string
 
-	BIOS *BIOSDisk // for GRUB on machines without UEFI; nil if the disk need not boot there
+	// Disks from which GRUB boots machines without UEFI, and ESPs besides Files.ESP from
+	// which it boots those with it. One suffices; of a RAID any may be the last.
+	BIOS    []BIOSDisk
+	Mirrors []*os.File
 
 	// Run starts a program of the host and waits for it. Only GRUB needs it.
 	Run func(ctx context.Context, name string, args ...string) error
@@ -60,8 +63,8 @@ func Install(ctx context.Context, o InstallOptions) error {
 
 // settle makes all durable, and on /boot visible to GRUB.
 func (o InstallOptions) settle() error {
-	if o.Files.ESP != nil {
-		if err := espArea(o.Files, ".").sync(); err != nil {
+	for _, esp := range o.esps() {
+		if err := espArea(Files{ESP: esp}, ".").sync(); err != nil {
 			return err
 		}
 	}
@@ -69,6 +72,14 @@ func (o InstallOptions) settle() error {
 		return nil
 	}
 	return bootArea(o.Files).settle()
+}
+
+// esps are all ESPs.
+func (o InstallOptions) esps() []*os.File {
+	if o.Files.ESP == nil {
+		return nil
+	}
+	return append([]*os.File{o.Files.ESP}, o.Mirrors...)
 }
 
 // efiArch is the architecture's name in files of UEFI.

@@ -144,7 +144,7 @@ func TestInstallBIOS(t *testing.T) {
 		return bootloader.Install(t.Context(), bootloader.InstallOptions{
 			Kind: bootloader.GRUB, Files: bootloader.Files{Boot: openDir(t, t.TempDir())}, Image: fstest.MapFS{},
 			Arch: "amd64", RootUUID: "x", BootPath: "/boot", Run: runTool,
-			BIOS: &bootloader.BIOSDisk{Disk: disk, FirstLBA: first, Sectors: sectors},
+			BIOS: []bootloader.BIOSDisk{{Disk: disk, FirstLBA: first, Sectors: sectors}},
 		})
 	}
 

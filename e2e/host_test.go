@@ -31,6 +31,7 @@ type platform struct {
 	Initramfs  string          // "initramfs-tools", if empty: it boots faster
 	UKI        bool            // a unified kernel image
 	OldKernel  bool            // Linux 6.1; with initramfs-tools only
+	RAID       bool            // with mdadm and LVM; with initramfs-tools only
 	Panics     bool            // kernels may panic
 	Watchdog   bool            // the machine has one
 }

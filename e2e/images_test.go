@@ -15,6 +15,9 @@ func os1(t testing.TB, p platform) testimage.Image {
 	if p.OldKernel {
 		base = testimage.Build(t, base, "testdata/Containerfile.oldkernel", t.TempDir())
 	}
+	if p.RAID {
+		base = testimage.Build(t, base, "testdata/Containerfile.raid", t.TempDir())
+	}
 	return testimage.Build(t, base, "testdata/Containerfile.v1", t.TempDir())
 }
 

@@ -6,6 +6,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,9 +83,11 @@ type place struct {
 	root *os.File // its root directory
 	boot *os.File // /boot in it
 	esp  *os.File // a directory for the ESP's files; nil if there is none
-	bios *bootloader.BIOSDisk
 
-	espIsBoot bool // the ESP is mounted on /boot
+	mirrors   []*os.File            // ESPs of other disks
+	bios      []bootloader.BIOSDisk // for GRUB on machines without UEFI
+	espIsBoot bool                  // the ESP is mounted on /boot
+	noESP     error                 // why there is none, if more is known than that
 
 	rootUUID string // of the file system with /boot
 	bootPath string // where /boot is in it, for GRUB
@@ -269,7 +272,7 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 		return errors.New("the image has a unified kernel image, whose kernel arguments cannot be changed")
 	}
 	if uki && p.esp == nil && in.kind == bootloader.GRUB {
-		return fmt.Errorf("%w for the unified kernel image", errNoESP)
+		return p.lacksESP("the unified kernel image")
 	}
 	if in.kind == bootloader.GRUB {
 		if err := disk.NeedTools("grub-mkimage"); err != nil {
@@ -287,7 +290,12 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 
 var errESPIsBoot = errors.New("the EFI system partition is mounted on boot of the target, where GRUB has its files: mount it on boot/efi")
 
-var errNoESP = errors.New("no EFI system partition is mounted on boot/efi of the target")
+var errNoESP = errors.New("none is mounted on boot/efi of the target, nor is one on the disks below it")
+
+// lacksESP says that something needs an ESP, and why there is none.
+func (p place) lacksESP(who string) error {
+	return fmt.Errorf("%s needs an EFI system partition (ESP): %w", who, cmp.Or(p.noESP, errNoESP))
+}
 
 // check refuses a place where the boot loader cannot be.
 func (p place) check(kind bootloader.Kind) error {
@@ -297,9 +305,9 @@ func (p place) check(kind bootloader.Kind) error {
 	case kind == bootloader.None || p.esp != nil:
 		return nil
 	case kind != bootloader.GRUB:
-		return fmt.Errorf("%w for %s", errNoESP, kind)
-	case p.bios == nil:
-		return fmt.Errorf("%w for GRUB, nor has the disk a BIOS boot partition", errNoESP)
+		return p.lacksESP(string(kind))
+	case len(p.bios) == 0:
+		return fmt.Errorf("%w; nor has a disk a BIOS boot partition", p.lacksESP("GRUB"))
 	}
 	return nil
 }
@@ -309,6 +317,9 @@ func (in *installer) installLoader(ctx context.Context, fsys fs.FS, files bootlo
 		return nil
 	}
 	in.say("installing the boot loader %s", in.kind)
+	if p.noESP != nil {
+		in.say("warning: not on every disk: of the EFI system partitions, %s", p.noESP)
+	}
 	o := bootloader.InstallOptions{
 		Kind: in.kind, Files: files, Image: fsys, Arch: in.Arch, RootUUID: p.rootUUID, BootPath: p.bootPath,
 		Run: func(ctx context.Context, name string, args ...string) error {
@@ -317,7 +328,7 @@ func (in *installer) installLoader(ctx context.Context, fsys fs.FS, files bootlo
 		},
 	}
 	if in.kind == bootloader.GRUB {
-		o.BIOS = p.bios
+		o.BIOS, o.Mirrors = p.bios, p.mirrors
 	}
 	return bootloader.Install(ctx, o)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -311,7 +312,7 @@ func TestPlaceCheck(t *testing.T) {
 	t.Parallel()
 	esp := place{esp: os.Stdin}
 	onBoot := place{esp: os.Stdin, espIsBoot: true}
-	bios := place{bios: &bootloader.BIOSDisk{}}
+	bios := place{bios: []bootloader.BIOSDisk{{}}}
 	tests := []struct {
 		kind bootloader.Kind
 		p    place
@@ -323,6 +324,7 @@ func TestPlaceCheck(t *testing.T) {
 		{bootloader.GRUB, onBoot, errESPIsBoot},
 		{bootloader.Systemd, onBoot, nil},
 		{bootloader.Systemd, bios, errNoESP},
+		{bootloader.Systemd, place{noESP: io.ErrUnexpectedEOF}, io.ErrUnexpectedEOF},
 		{bootloader.None, place{}, nil},
 	}
 	for _, tt := range tests {

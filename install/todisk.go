@@ -182,12 +182,12 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 
 // bios is where GRUB goes for machines without UEFI, which know only sectors of 512
 // bytes.
-func (j *diskJob) bios() *bootloader.BIOSDisk {
+func (j *diskJob) bios() []bootloader.BIOSDisk {
 	p, ok := j.plan.Find(plan.BIOSBoot)
 	if !ok || j.disk.SectorSize() != 512 {
 		return nil
 	}
-	return &bootloader.BIOSDisk{Disk: j.disk.File(), FirstLBA: p.Start / 512, Sectors: p.Size / 512}
+	return []bootloader.BIOSDisk{{Disk: j.disk.File(), FirstLBA: p.Start / 512, Sectors: p.Size / 512}}
 }
 
 // writeESP makes the ESP's file system with the files below dir.

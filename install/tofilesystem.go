@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/install/config"
 	"github.com/bootc-go/bootc/install/disk"
 	"github.com/bootc-go/bootc/internal/atomicfile"
@@ -70,7 +69,7 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 			return nil, err
 		}
 	}
-	p, err := t.place(ctx, o.Config)
+	p, err := t.place(o.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,7 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 // fill makes room and installs.
 func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, error) {
 	if t.Replace == ReplaceAll {
-		if err := t.clear(t.root, t.boot, t.esp); err != nil {
+		if err := t.clear(t.root, t.boot, t.loader.mountedESP); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +110,7 @@ func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, err
 		if t.Replace != ReplaceAlongside {
 			return t.clear()
 		}
-		return t.clear(p.boot, t.esp)
+		return t.clear(p.boot, t.loader.mountedESP)
 	}
 	res, err := in.install(ctx, p)
 	if err != nil {
@@ -133,12 +132,8 @@ type target struct {
 	mounted disk.Mounted
 	boot    *os.File // a file system of its own; nil if there is none
 	bootFS  disk.Mounted
-	esp     *os.File // nil if there is none
-
-	espIsBoot bool
-
-	bios    *os.File // the disk with a BIOS boot partition, or nil
-	changed bool     // what was there is gone, or is no longer what boots
+	loader  loaderPlaces
+	changed bool // what was there is gone, or is no longer what boots
 }
 
 func openTarget(ctx context.Context, f FilesystemOptions) (*target, error) {
@@ -155,11 +150,12 @@ func openTarget(ctx context.Context, f FilesystemOptions) (*target, error) {
 }
 
 func (t *target) close() {
-	for _, f := range []*os.File{t.root, t.boot, t.esp, t.bios} {
+	for _, f := range []*os.File{t.root, t.boot} {
 		if f != nil {
 			f.Close()
 		}
 	}
+	t.loader.close()
 }
 
 func (t *target) examine(ctx context.Context) error {
@@ -185,7 +181,7 @@ func (t *target) examine(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.findESP(ctx)
+	return t.findLoaderPlaces(ctx)
 }
 
 // openMount opens the directory name of the root if something is mounted there.
@@ -205,32 +201,13 @@ func (t *target) openMount(name string) (*os.File, error) {
 	return nil, err
 }
 
-// findESP takes the first FAT file system where ESPs are mounted.
-func (t *target) findESP(ctx context.Context) error {
-	for _, name := range []string{"boot/efi", "efi", "boot"} {
-		dir, err := t.openMount(name)
-		if err != nil {
-			return err
-		}
-		if dir == nil {
-			continue
-		}
-		m, err := disk.Inspect(ctx, dir)
-		if err == nil && m.Type == "vfat" {
-			t.esp, t.espIsBoot = dir, name == "boot"
-			return nil
-		}
-		dir.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // place says how the host finds its file systems.
-func (t *target) place(ctx context.Context, c *config.Config) (place, error) {
-	p := place{mount: func() (*mounts.View, error) { return mounts.Clone(t.Path, true) }, root: t.root, esp: t.esp, espIsBoot: t.espIsBoot, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot")}
+func (t *target) place(c *config.Config) (place, error) {
+	p := place{
+		mount: func() (*mounts.View, error) { return mounts.Clone(t.Path, true) },
+		root:  t.root, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot"),
+	}
+	t.loader.tell(&p)
 	if c == nil {
 		c = &config.Config{}
 	}
@@ -243,15 +220,6 @@ func (t *target) place(ctx context.Context, c *config.Config) (place, error) {
 	}
 	p.args = append(p.args, "rw")
 	p.args = append(p.args, t.bootArgs(first(t.BootSpec, c.BootMountSpec))...)
-	if !strings.HasPrefix(t.mounted.Source, "/dev/") {
-		return p, nil
-	}
-	file, part, err := disk.BIOSBoot(ctx, t.mounted.Source)
-	if err != nil || file == nil {
-		return p, err
-	}
-	t.bios = file
-	p.bios = &bootloader.BIOSDisk{Disk: file, FirstLBA: part.Start / 512, Sectors: part.Size / 512}
 	return p, nil
 }
 
@@ -316,19 +284,17 @@ func (t *target) bootArgs(spec *string) kargs.Line {
 // finalize makes all durable, and unless that is to be skipped leaves the file systems
 // as if they were unmounted.
 func (t *target) finalize() error {
-	if t.bios != nil {
-		if err := t.bios.Sync(); err != nil {
-			return fmt.Errorf("boot sector: %w", err)
-		}
+	if err := t.loader.sync(); err != nil {
+		return err
 	}
-	for _, dir := range []*os.File{t.esp, t.boot, t.root} {
+	for _, dir := range []*os.File{t.boot, t.root} {
 		if dir == nil {
 			continue
 		}
 		if err := atomicfile.SyncFS(dir); err != nil {
 			return fmt.Errorf("%s: %w", dir.Name(), err)
 		}
-		if t.SkipFinalize || dir == t.esp {
+		if t.SkipFinalize {
 			continue
 		}
 		if err := disk.Trim(dir); err != nil {

@@ -149,12 +149,12 @@ func TestToFilesystemRefuses(t *testing.T) {
 			dir := t.TempDir()
 			loopMount(t, "ext4", dir)
 			return dir
-		}, config.SystemdBoot, nil, "no EFI system partition is mounted on boot/efi of the target for systemd"},
+		}, config.SystemdBoot, nil, "systemd needs an EFI system partition (ESP): none is mounted on boot/efi of the target, nor is one on the disks below it"},
 		{"no place for GRUB", func(t *testing.T) string {
 			dir := t.TempDir()
 			loopMount(t, "ext4", dir)
 			return dir
-		}, config.GRUB, nil, "no EFI system partition is mounted on boot/efi of the target for GRUB, nor has the disk a BIOS boot partition"},
+		}, config.GRUB, nil, "GRUB needs an EFI system partition (ESP): none is mounted on boot/efi of the target, nor is one on the disks below it; nor has a disk a BIOS boot partition"},
 		{"a host of bootc", func(t *testing.T) string {
 			dir := t.TempDir()
 			run(t, "mount", "-t", "tmpfs", "tmpfs", dir)

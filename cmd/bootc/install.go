@@ -98,7 +98,7 @@ var errExistingRoot = errors.New("interrupted before anything was changed")
 func (e *env) installToFilesystemCommand() *cli.Command {
 	return &cli.Command{
 		Name: "to-filesystem", Usage: "install into file systems that are mounted", ArgsUsage: "ROOT_PATH",
-		Description: "ROOT_PATH is where the root file system is mounted, with the EFI system partition on boot/efi in it, and /boot if that is one of its own.",
+		Description: "ROOT_PATH is where the root file system is mounted, with /boot in it if that is one of its own, and the EFI system partition on boot/efi, unless the only one is on the disk of the root.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root-mount-spec", Usage: "find the root by `SPEC`, such as LABEL=rootfs; empty for no root= argument (default: its UUID)"},
 			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for not mounting it (default: its UUID)"},

@@ -366,32 +366,6 @@ func TestMissingTool(t *testing.T) {
 	}
 }
 
-func TestBIOSBoot(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	dev := device(t, empty(t, 3*gib))
-	d := openDisk(t, dev, false)
-	if err := d.Write(ctx, layout(t, d)); err != nil {
-		t.Fatal(err)
-	}
-	d.Close()
-	f, p, err := BIOSBoot(ctx, dev+"p3")
-	if err != nil || f == nil {
-		t.Fatal(f, err)
-	}
-	defer f.Close()
-	if f.Name() != dev || p.Start != 1<<20 || p.Size != 1<<20 {
-		t.Errorf("%s, %d+%d", f.Name(), p.Start, p.Size)
-	}
-	if f, _, err := BIOSBoot(ctx, dev); err != nil || f != nil {
-		t.Errorf("of a whole disk: %v, %v", f, err)
-	}
-	run(t, "sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--delete", dev, "1")
-	if f, _, err := BIOSBoot(ctx, dev+"p3"); err != nil || f != nil {
-		t.Errorf("with no such partition: %v, %v", f, err)
-	}
-}
-
 // A file system in memory is as large as was said, which stands for the ESP's room.
 func TestMemory(t *testing.T) {
 	t.Parallel()

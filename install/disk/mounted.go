@@ -2,16 +2,14 @@ package disk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/bootc-go/bootc/install/plan"
+	"github.com/bootc-go/bootc/internal/blockdev"
 	"github.com/bootc-go/bootc/internal/mounts"
 )
 
@@ -99,64 +97,16 @@ func DeviceOf(path, table string) (mounts.Device, error) {
 	return m.Device, err
 }
 
-// BIOSBoot finds the partition in which GRUB stands for machines without UEFI, on
-// the disk of which source is a partition. The disk is nil if there is none.
-func BIOSBoot(ctx context.Context, source string) (disk *os.File, p plan.Partition, err error) {
-	disk, p, err = biosBoot(ctx, source)
-	if err != nil {
-		err = fmt.Errorf("cannot look for a BIOS boot partition beside %s: %w", source, err)
-	}
-	return disk, p, err
-}
-
-func biosBoot(ctx context.Context, source string) (disk *os.File, p plan.Partition, err error) {
-	name, err := wholeDisk(source)
-	if name == "" || err != nil {
-		return nil, p, err
-	}
-	out, err := Tool(ctx, "", "sfdisk", "--json", name)
-	if err != nil {
-		return nil, p, err
-	}
-	var doc struct {
-		Partitiontable struct {
-			SectorSize int64
-			Partitions []struct {
-				Type        string
-				Start, Size int64
-			}
+// Disks lists the disks that the file system on which dir is lies on, by their
+// directories in sysfs; none if it is on no block device.
+func Disks(dir *os.File) ([]string, error) {
+	at, err := mountOf(dir, "/proc/self/mountinfo")
+	if err == nil {
+		var disks []string
+		disks, err = blockdev.Disks{Root: "/"}.UnderMount(at)
+		if err == nil {
+			return disks, nil
 		}
 	}
-	if err := json.Unmarshal(out, &doc); err != nil {
-		return nil, p, fmt.Errorf("output of sfdisk: %w", err)
-	}
-	table := doc.Partitiontable
-	for _, part := range table.Partitions {
-		if strings.EqualFold(part.Type, plan.TypeBIOSBoot) {
-			disk, err = os.OpenFile(name, os.O_RDWR, 0)
-			return disk, plan.Partition{Start: part.Start * table.SectorSize, Size: part.Size * table.SectorSize}, err
-		}
-	}
-	return nil, p, nil
-}
-
-// wholeDisk is the disk of which source is a partition, "" if it is none.
-func wholeDisk(source string) (string, error) {
-	f, err := os.OpenFile(source, os.O_RDONLY, 0)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	number, err := deviceNumber(f)
-	if err != nil {
-		return "", err
-	}
-	dir, err := sysfsOf(number)
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "partition")); err != nil {
-		return "", nil // it is a disk, or something else of its own
-	}
-	return deviceName(filepath.Dir(dir)), nil
+	return nil, fmt.Errorf("cannot find the disks below %s: %w", dir.Name(), err)
 }

@@ -157,14 +157,43 @@ func (d Disks) device(dir string) (Device, error) {
 // btrfs have a device number of their own; then the source of the mount is what leads
 // to the disk. There are none if it is on no block device.
 func (d Disks) UnderMount(m mounts.Mount) ([]string, error) {
-	dev := m.Device
-	if dev.Major == 0 {
-		var err error
-		if dev, err = numberOf(filepath.Join(d.Root, m.Source)); err != nil {
+	if m.Major != 0 {
+		return d.Under(m.Device)
+	}
+	dev, err := numberOf(filepath.Join(d.Root, m.Source))
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, dev := range d.siblings(dev) {
+		disks, err := d.Under(dev)
+		if err != nil {
 			return nil, err
 		}
+		all = append(all, disks...)
 	}
-	return d.Under(dev)
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// siblings are the devices of the btrfs that dev belongs to; without one, dev itself.
+func (d Disks) siblings(dev mounts.Device) []mounts.Device {
+	sets, _ := filepath.Glob(filepath.Join(d.Root, "sys/fs/btrfs/*/devices")) // the pattern is good
+	for _, set := range sets {
+		files, _ := filepath.Glob(filepath.Join(set, "*/dev"))
+		var all []mounts.Device
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil {
+				if number, err := mounts.ParseDevice(strings.TrimSpace(string(text))); err == nil {
+					all = append(all, number)
+				}
+			}
+		}
+		if slices.Contains(all, dev) {
+			return all
+		}
+	}
+	return []mounts.Device{dev}
 }
 
 // numberOf is the number of the block device with the node path; 0:0, which

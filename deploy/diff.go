@@ -245,7 +245,9 @@ func (s *Sysroot) deployedSide(ctx context.Context, r *repo.Repo, e bootloader.E
 		d.os, d.osTree, fsys, err = s.osTreeOf(ctx, r, o.manifest)
 	}
 	if err == nil && d.os.Kernel.Type == osimage.UKI {
-		d.options, err = ukiCmdline(fsys, d.os.Kernel.UKI)
+		if d.options = o.cmdline; len(d.options) == 0 {
+			d.options, err = ukiCmdline(fsys, d.os.Kernel.UKI)
+		}
 	}
 	if err != nil {
 		s.warn("%s: %v", name, err)
@@ -437,10 +439,12 @@ func (st *staging) side() (*side, error) {
 		options: st.next.Options,
 	}
 	switch {
+	case st.os != nil && st.os.Kernel.Type == osimage.UKI:
+		if x.options = st.origin.cmdline; len(x.options) == 0 {
+			x.options, err = ukiCmdline(st.fsys, st.os.Kernel.UKI)
+		}
 	case st.id == st.booted.ID:
 		x.options = st.booted.Options
-	case st.os != nil && st.os.Kernel.Type == osimage.UKI:
-		x.options, err = ukiCmdline(st.fsys, st.os.Kernel.UKI)
 	}
 	return x, err
 }

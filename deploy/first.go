@@ -79,6 +79,10 @@ type FirstOptions struct {
 	Loader bootloader.Loader // which often depends on what was pulled
 	Target Target            // what upgrades will follow; zero for what was pulled
 
+	// Addons are the names of the addons of a unified kernel image that are installed, now
+	// and by upgrades, see [osimage.Kernel.AddonNames]; nil for all that there are.
+	Addons []string
+
 	// Kargs makes the whole kernel command line, but for what names the deployment,
 	// of the arguments that the image asks for. A unified kernel image has its own.
 	Kargs func(ofImage kargs.Line) kargs.Line
@@ -109,17 +113,21 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 	if err != nil {
 		return nil, err
 	}
-	c := candidate{id: p.ID, os: p.OS, fsys: p.FS, root: s.rootOf(r, p.ID, p.OS)}
+	image := *p.OS
+	if image.Kernel, err = chosen(p.OS.Kernel, p.FS, o.Addons); err != nil {
+		return nil, err
+	}
+	c := candidate{id: p.ID, os: &image, fsys: p.FS, root: s.rootOf(r, p.ID, p.OS)}
 	e, err := c.entry(o.Kargs(p.OS.Kargs))
 	if err != nil {
 		return nil, err
 	}
 	from := p.origin
-	from.cmdline = c.cmdline()
+	from.cmdline, from.addons = c.cmdline(), newChoice(o.Addons)
 	if !o.Target.Ref.IsZero() {
 		from.target = o.Target
 	}
-	if err := s.sys.Loader.CheckRoom(p.OS.Kernel.Size); err != nil {
+	if err := s.sys.Loader.CheckRoom(image.Kernel.Size); err != nil {
 		return nil, err
 	}
 	return &e, s.run(ctx, []step{

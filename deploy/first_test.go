@@ -222,7 +222,7 @@ func (m *machine) bootID(o osVersion) (id verity.Digest) {
 	m.t.Helper()
 	m.pushAs("sealed", o)
 	m.must(m.with(func(s *Sysroot) error {
-		r, err := s.repository(m.t.Context())
+		r, err := s.makeRepository(m.t.Context())
 		m.must(err)
 		u, err := s.look(m.t.Context(), r, m.target("sealed:latest"))
 		m.must(err)

@@ -98,7 +98,7 @@ func (s *Sysroot) forecast(ctx context.Context, u *Update, o ForecastOptions) (*
 	}
 	if u.Change == Unchanged || u.Change == Unstage {
 		f.Exact = true
-		return f, nil
+		return f, s.foreseeAddons(u, f)
 	}
 	if o.Scratch == nil || f.Download.Fetched > 0 && !o.Fetch {
 		return f, s.estimate(ctx, u, f)
@@ -110,6 +110,18 @@ func (s *Sysroot) forecast(ctx context.Context, u *Update, o ForecastOptions) (*
 	}
 	s.warn("cannot say exactly what the update brings: %v", err)
 	return f, s.estimate(ctx, u, f)
+}
+
+// foreseeAddons tells that an image which is here will not get other addons.
+func (s *Sysroot) foreseeAddons(u *Update, f *Forecast) error {
+	m, err := s.menus()
+	if err != nil {
+		return err
+	}
+	if err := s.checkAddons(m, u, u.Change); err != nil {
+		f.Refusals = append(f.Refusals, err.Error())
+	}
+	return nil
 }
 
 func changeName(c Change) string {
@@ -196,7 +208,12 @@ func (s *Sysroot) tryOut(ctx context.Context, scratch func() (string, error), u 
 
 // refuses says whether err is about the image, not about looking at it.
 func refuses(err error) bool {
-	return errors.Is(err, etcmerge.ErrConflict) || errors.Is(err, osimage.ErrNotBootable) || errors.Is(err, ErrUKI)
+	for _, known := range []error{etcmerge.ErrConflict, osimage.ErrNotBootable, ErrUKI, ErrLacksAddon, ErrAddons} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // tell fills in what came of it.

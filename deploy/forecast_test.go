@@ -269,6 +269,7 @@ func (m *machine) foresee(o ForecastOptions) *Forecast {
 	u, err := s.Check(m.t.Context(), target)
 	m.must(err)
 	defer u.Close()
+	u.Addons = m.addons
 	f, err := s.Forecast(m.t.Context(), u, o)
 	m.must(err)
 	return f

@@ -47,7 +47,8 @@ type machine struct {
 	bound   BoundStore
 	tries   uint // of fresh deployments
 	mounted string
-	soft    bool // the system has soft reboots
+	soft    bool     // the system has soft reboots
+	addons  []string // chosen at installation and by updates
 }
 
 func newMachine(t testing.TB, l bootloader.Loader) *machine {
@@ -167,7 +168,7 @@ func (m *machine) install(v osVersion) {
 		if err != nil {
 			return err
 		}
-		_, err = s.Deploy(m.t.Context(), p, FirstOptions{Loader: m.loader, Kargs: func(of kargs.Line) kargs.Line {
+		_, err = s.Deploy(m.t.Context(), p, FirstOptions{Loader: m.loader, Addons: m.addons, Kargs: func(of kargs.Line) kargs.Line {
 			return kargs.Line{"root=UUID=x", "rw"}.With(of...).With("local")
 		}})
 		return err
@@ -183,7 +184,7 @@ func (m *machine) upgrade(o StageOptions) (staged *Staged, err error) {
 		if err != nil {
 			return err
 		}
-		staged, err = checkAndStage(m.t.Context(), s, t, o)
+		staged, err = m.checkAndStage(m.t.Context(), s, t, o)
 		return err
 	})
 	return staged, err
@@ -192,18 +193,19 @@ func (m *machine) upgrade(o StageOptions) (staged *Staged, err error) {
 func (m *machine) switchTo(name string) (staged *Staged, err error) {
 	m.t.Helper()
 	err = m.with(func(s *Sysroot) error {
-		staged, err = checkAndStage(m.t.Context(), s, m.target(name+":latest"), StageOptions{})
+		staged, err = m.checkAndStage(m.t.Context(), s, m.target(name+":latest"), StageOptions{})
 		return err
 	})
 	return staged, err
 }
 
-func checkAndStage(ctx context.Context, s *Sysroot, t Target, o StageOptions) (*Staged, error) {
+func (m *machine) checkAndStage(ctx context.Context, s *Sysroot, t Target, o StageOptions) (*Staged, error) {
 	u, err := s.Check(ctx, t)
 	if err != nil {
 		return nil, err
 	}
 	defer u.Close()
+	u.Addons = m.addons
 	return s.Stage(ctx, u, o)
 }
 

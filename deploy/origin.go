@@ -29,6 +29,7 @@ type origin struct {
 	bootType   osimage.BootType
 	bootDigest string
 	cmdline    kargs.Line // of a unified kernel image with its addons
+	addons     []string   // that were chosen; nil for all
 	pinned     bool
 
 	file ini // as it was read
@@ -57,7 +58,7 @@ func parseOrigin(data []byte) (origin, error) {
 		arch:       f.value(ownSection, "architecture"),
 		cmdline:    kargs.Parse(f.value(ownSection, "cmdline")),
 	}
-	var errs [5]error
+	var errs [6]error
 	o.target, errs[0] = parseImage(f.value("origin", imageKey))
 	if v := f.value("image", "manifest_digest"); v != "" {
 		if o.manifest, errs[1] = digest.Parse(v); errs[1] != nil {
@@ -74,6 +75,7 @@ func parseOrigin(data []byte) (origin, error) {
 	if v := f.value(ownSection, "pinned"); v != "" {
 		o.pinned, errs[4] = strconv.ParseBool(v)
 	}
+	o.addons, errs[5] = parseChoice(f.value(ownSection, "addons"))
 	return o, errors.Join(errs[:]...)
 }
 
@@ -87,6 +89,8 @@ func (o origin) encode() []byte {
 	f.set(ownSection, "version", o.version)
 	f.set(ownSection, "architecture", o.arch)
 	f.set(ownSection, "cmdline", o.cmdline.String())
+	addons, _ := choiceText(o.addons)
+	f.set(ownSection, "addons", addons)
 	timestamp, pinned := "", ""
 	if o.timestamp != nil {
 		timestamp = o.timestamp.UTC().Format(time.RFC3339)

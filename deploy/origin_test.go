@@ -98,9 +98,12 @@ func TestOriginRoundTrip(t *testing.T) {
 		manifest: manifestDigest, version: "44.1", timestamp: &at, arch: "arm64",
 		bootType: osimage.BLS, bootDigest: "abcd", pinned: true,
 	}
-	got, err := parseOrigin(want.encode())
-	if d := cmp.Diff(want, got, compareOrigins...); d != "" || err != nil {
-		t.Errorf("%v, %s", err, d)
+	for _, addons := range [][]string{nil, {}, {"a"}, {`,"] `, "b c", "ü<>"}} {
+		want.addons = addons
+		got, err := parseOrigin(want.encode())
+		if d := cmp.Diff(want, got, compareOrigins...); d != "" || err != nil {
+			t.Errorf("%v, %s", err, d)
+		}
 	}
 }
 
@@ -137,6 +140,8 @@ func TestDamagedOrigin(t *testing.T) {
 		{good + "[boot]\nboot_type = floppy\n", "floppy"},
 		{good + "[bootc-go]\ntimestamp = yesterday\n", "yesterday"},
 		{good + "[bootc-go]\npinned = perhaps\n", "perhaps"},
+		{good + "[bootc-go]\naddons = debug\n", "addons"},
+		{good + "[bootc-go]\naddons = [\"\\u0085\"]\n", "addons"},
 		{"key = without section", "line 1"},
 		{good + "no key", "line 3"},
 	} {
@@ -152,7 +157,7 @@ func TestDamagedOrigin(t *testing.T) {
 
 // FuzzOrigin: whatever is read is written such that it is read the same.
 func FuzzOrigin(f *testing.F) {
-	f.Add([]byte("[origin]\ncontainer-image-reference = ostree-remote-image:r:docker://x\n[boot]\nboot_type=bls\n[bootc-go]\npinned=1\n"))
+	f.Add([]byte("[origin]\ncontainer-image-reference = ostree-remote-image:r:docker://x\n[boot]\nboot_type=bls\n[bootc-go]\npinned=1\naddons=[\"a\"]\n"))
 	f.Add([]byte("[a]\nb=c\n[ b ]\n=x\n[]\nk=v"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := parseOrigin(data)

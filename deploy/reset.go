@@ -196,6 +196,13 @@ func (r *resetting) examine(ctx context.Context) (err error) {
 	}
 	r.root = s.rootOf(r.repo, r.id, r.os)
 	r.origin.bootType, r.origin.bootDigest = r.os.Kernel.Type, r.os.Kernel.Digest
+	addons := r.origin.addons
+	if r.u != nil {
+		addons = r.wantedAddons()
+	}
+	if err := r.chooseAddons(addons); err != nil {
+		return err
+	}
 	r.origin.cmdline = r.cmdline()
 	if old, _ := s.origin(r.id); old.file != nil {
 		r.origin.file, r.origin.pinned = old.file, old.pinned

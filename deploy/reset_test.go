@@ -35,6 +35,7 @@ func (m *machine) reset(name string, o ResetOptions) (res *Reset, err error) {
 				return err
 			}
 			defer u.Close()
+			u.Addons = m.addons
 		}
 		res, err = s.Reset(m.t.Context(), u, o)
 		return err

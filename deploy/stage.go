@@ -81,7 +81,11 @@ func (st *staging) decide(ctx context.Context) (err error) {
 	if st.booted, err = s.bootedEntry(st.menus); err != nil {
 		return err
 	}
-	switch out.Change = s.change(st.menus, st.u); out.Change {
+	out.Change = s.change(st.menus, st.u)
+	if err := s.checkAddons(st.menus, st.u, out.Change); err != nil {
+		return err
+	}
+	switch out.Change {
 	case AlreadyStaged:
 		out.ID, out.Entry = st.menus.staged[0].ID, s.bootEntry(st.menus.staged[0])
 		out.Entry.DownloadOnly = st.o.DownloadOnly
@@ -260,12 +264,13 @@ func (st *staging) examine(ctx context.Context) (err error) {
 	st.root = s.rootOf(st.repo, st.id, st.os)
 	st.origin = st.u.origin()
 	st.origin.bootType, st.origin.bootDigest = st.os.Kernel.Type, st.os.Kernel.Digest
+	addons := st.chooseAddons(st.wantedAddons())
 	st.origin.cmdline = st.cmdline()
 	if old, _ := s.origin(st.id); old.file != nil {
 		st.origin.file, st.origin.pinned = old.file, old.pinned
 	}
 	if st.id == st.booted.ID {
-		return nil
+		return addons
 	}
 	root, err := bootTree(st.repo, st.id)
 	if err != nil {
@@ -285,7 +290,7 @@ func (st *staging) examine(ctx context.Context) (err error) {
 	st.next, err = st.entry(options)
 	st.next.Tries = st.tries()
 	st.next = st.withSources(st.next)
-	return errors.Join(st.merge.Err(), err)
+	return errors.Join(addons, st.merge.Err(), err)
 }
 
 // completeUnit is in images that say by themselves that they have booted.

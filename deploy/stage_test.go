@@ -317,7 +317,7 @@ func TestSignatureIsRequired(t *testing.T) {
 	err := m.with(func(s *Sysroot) error {
 		target := m.target("os:latest")
 		target.Signature = &host.Signature{Kind: host.ContainerPolicy}
-		_, err := checkAndStage(t.Context(), s, target, StageOptions{})
+		_, err := m.checkAndStage(t.Context(), s, target, StageOptions{})
 		return err
 	})
 	if !errors.Is(err, image.ErrSignature) {

@@ -101,6 +101,7 @@ func (s *Sysroot) entryOf(e bootloader.Entry, o origin) *host.BootEntry {
 			Bootloader:           string(s.sys.Loader.Kind()),
 			BootDigest:           optional(o.bootDigest),
 			MissingVerityAllowed: e.Root.Optional,
+			UKIAddons:            o.addons,
 		},
 	}
 	if e.Tries != nil {

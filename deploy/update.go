@@ -37,6 +37,10 @@ type Update struct {
 	Architecture   string
 	Plan           *pull.Plan // which layers are here, and what must be fetched
 
+	// Addons are the names of those addons of the unified kernel image that the host is
+	// to have from then on, see [osimage.Kernel.AddonNames]; nil leaves it as it is.
+	Addons []string
+
 	labels map[string]string
 	img    *image.Image
 }

@@ -29,7 +29,7 @@ type platform struct {
 	Firmware   testvm.Firmware // UEFI, if empty
 	Filesystem string          // "ext4", if empty
 	Initramfs  string          // "initramfs-tools", if empty: it boots faster
-	UKI        bool            // a unified kernel image
+	UKI        bool            // a unified kernel image, with an addon
 	OldKernel  bool            // Linux 6.1; with initramfs-tools only
 	RAID       bool            // with mdadm and LVM; with initramfs-tools only
 	Panics     bool            // kernels may panic
@@ -63,6 +63,7 @@ func installed(t testing.TB, p platform) string {
 	}
 	if p.UKI {
 		image = unified(t, image)
+		args = append(args, "--uki-addon", "wanted")
 	} else {
 		for _, k := range kargs {
 			args = append(args, "--karg", k)

@@ -161,6 +161,10 @@ type ComposefsStatus struct {
 	Bootloader           string  `json:"bootloader" enum:"grub,grub-cc,systemd,none"`
 	BootDigest           *string `json:"bootDigest" doc:"SHA-256 of kernel and initramfs"`
 	MissingVerityAllowed bool    `json:"missingVerityAllowed"`
+
+	// Upstream's document has no such key.
+
+	UKIAddons []string `json:"ukiAddons,omitempty" doc:"names of the addons of the unified kernel image that were chosen; absent if none were, or if it has all"`
 }
 
 // The boot types.

@@ -40,6 +40,7 @@ func full() *Host {
 		},
 	}
 	h.Status.Staged.FactoryReset = true
+	h.Status.Rollback.Composefs.BootType, h.Status.Rollback.Composefs.UKIAddons = UKI, []string{"console"}
 	h.Status.Booted.Trial = &Trial{TriesLeft: 2, TriesDone: 1}
 	return h
 }
@@ -138,6 +139,10 @@ func TestKeys(t *testing.T) {
 		maps.Copy(e, change)
 		return e
 	}
+	rollback := entry("c", "44.0", m{"softRebootCapable": true, "composefs": m{
+		"verity": strings.Repeat("c", 128), "bootType": "Uki", "bootloader": "systemd",
+		"bootDigest": strings.Repeat("c", 64), "missingVerityAllowed": false, "ukiAddons": []any{"console"},
+	}})
 	want := m{
 		"apiVersion": "org.containers.bootc/v1", "kind": "BootcHost", "metadata": m{"name": "host"},
 		"spec": m{
@@ -147,7 +152,7 @@ func TestKeys(t *testing.T) {
 		"status": m{
 			"staged":           entry("b", "44.2", m{"downloadOnly": true, "factoryReset": true}),
 			"booted":           entry("a", "44.1", m{"cachedUpdate": image("e", "44.3"), "trial": m{"triesLeft": 2.0, "triesDone": 1.0}}),
-			"rollback":         entry("c", "44.0", m{"softRebootCapable": true}),
+			"rollback":         rollback,
 			"otherDeployments": []any{entry("d", "43.9", m{"pinned": true})},
 			"rollbackQueued":   true, "type": "bootcHost",
 			"usrOverlay": m{"accessMode": "readWrite", "persistence": "transient"}, "readOnly": true,

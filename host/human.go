@@ -204,6 +204,9 @@ func (s slot) verboseRows() []row {
 			enforced = "Not Enforced"
 		}
 		add("FsVerity", enforced)
+		if len(e.Composefs.UKIAddons) > 0 {
+			add("UKI addons", strings.Join(e.Composefs.UKIAddons, ", "))
+		}
 	}
 	if s.staged {
 		add("Download-only", yes(e.DownloadOnly))

@@ -92,7 +92,7 @@ func TestHuman(t *testing.T) {
 				}),
 				Booted: entry("44.1", "a", func(e *BootEntry) {
 					e.Composefs.MissingVerityAllowed = true
-					e.Composefs.BootType = UKI
+					e.Composefs.BootType, e.Composefs.UKIAddons = UKI, []string{"console", "debug"}
 				}),
 				Rollback: entry("44.0", "c", func(e *BootEntry) { e.SoftRebootCapable = true }),
 			},
@@ -111,6 +111,7 @@ func TestHuman(t *testing.T) {
        Version: 44.1 (` + stamp + `)
    Soft-reboot: no
       FsVerity: Not Enforced
+    UKI addons: console, debug
 
   Rollback image: quay.io/acme/os:44
           Digest: ` + shaC + ` (amd64)

@@ -98,7 +98,7 @@ func TestSchema(t *testing.T) {
 }
 
 // added are the keys that upstream's document does not have. Its readers pass over them.
-var added = []string{".status.failedUpdates", ".status.booted.trial", ".status.missedUpdate", ".status.staged.factoryReset"}
+var added = []string{".status.failedUpdates", ".status.booted.trial", ".status.missedUpdate", ".status.staged.factoryReset", ".status.rollback.composefs.ukiAddons"}
 
 // Every other key of ours is one of the schema's: a validator ignores those it does not
 // know.

@@ -120,16 +120,21 @@ func TestRefusedBeforePartitioning(t *testing.T) {
 		}
 	}
 	source := layout(t, entries(t))
-	for _, tt := range []struct{ name, dir, want string }{
-		{"no kernel", empty, "kernel"},
-		{"no mount point", bare, "the image has no directory /boot"},
-		{"bound image", unbound, "bound image quay.test/missing:1 is not in containers-storage of this system: pull it with podman, or install with --bound-images=pull"},
+	for _, tt := range []struct {
+		name, dir string
+		addons    []string
+		want      string
+	}{
+		{"no kernel", empty, nil, "kernel"},
+		{"no mount point", bare, nil, "the image has no directory /boot"},
+		{"no addon", unbound, []string{"debug"}, `no addon of the unified kernel image is called "debug": the image has no unified kernel image`},
+		{"bound image", unbound, nil, "bound image quay.test/missing:1 is not in containers-storage of this system: pull it with podman, or install with --bound-images=pull"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			file := emptyFile(t, 3*gib)
 			o := options(t, source, &told{})
-			o.Files, o.Bound = os.DirFS(tt.dir), BoundStored
+			o.Files, o.Bound, o.Addons = os.DirFS(tt.dir), BoundStored, tt.addons
 			_, err := ToDisk(context.Background(), o, DiskOptions{Path: file, Loopback: true, Filesystem: config.Ext4})
 			if err == nil || errors.Is(err, ErrHalfway) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want …%s", err, tt.want)

@@ -49,6 +49,7 @@ type Options struct {
 	Loader         config.Bootloader // "" leaves it to the configuration and the image
 	Kargs          []kargs.Arg       // added to the others
 	KargDeletes    []string          // "key" for all of that key, "key=value" for that one
+	Addons         []string          // names of addons of the unified kernel image, see [osimage.Kernel.AddonNames]
 	DisableSELinux bool
 	SSHKeys        []byte // authorized_keys of root; nil for none
 	CheckTarget    bool   // make sure that the target can be fetched from here
@@ -212,7 +213,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	}
 	in.say("deploying %s", pulled.ID)
 	entry, err := s.Deploy(ctx, pulled, deploy.FirstOptions{
-		Loader: loader, Target: in.Target,
+		Loader: loader, Target: in.Target, Addons: append([]string{}, in.Addons...),
 		Kargs: func(ofImage kargs.Line) kargs.Line { return in.commandLine(p, ofImage) },
 	})
 	if err != nil {
@@ -270,6 +271,9 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 	uki := pulled.OS.Kernel.Type == osimage.UKI
 	if uki && len(in.Kargs)+len(in.KargDeletes) > 0 {
 		return errors.New("the image has a unified kernel image, whose kernel arguments cannot be changed")
+	}
+	if _, err := pulled.OS.Kernel.WithAddons(pulled.FS, in.Addons); err != nil {
+		return err
 	}
 	if uki && p.esp == nil && in.kind == bootloader.GRUB {
 		return p.lacksESP("the unified kernel image")

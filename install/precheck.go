@@ -15,7 +15,11 @@ func (in *installer) checkFiles(ctx context.Context) error {
 	if in.Files == nil {
 		return nil
 	}
-	if _, err := osimage.Inspect(in.Files, in.Arch); err != nil {
+	os, err := osimage.Inspect(in.Files, in.Arch)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Kernel.WithAddons(in.Files, in.Addons); err != nil {
 		return err
 	}
 	for _, name := range []string{"boot", "sysroot"} {

@@ -204,6 +204,11 @@ func TestToFilesystemAlongside(t *testing.T) {
 	if _, err := ToFilesystem(context.Background(), o, f); errors.Is(err, ErrHalfway) || !strings.Contains(fmt.Sprint(err), "the kernel ignores what is beyond") {
 		t.Error(err)
 	}
+	o = options(t, layout(t, entries(t)), &told{})
+	o.Loader, o.Addons = config.NoLoader, []string{"debug"}
+	if _, err := ToFilesystem(context.Background(), o, f); errors.Is(err, ErrHalfway) || !errors.Is(err, osimage.ErrNoAddon) {
+		t.Error(err)
+	}
 	for _, name := range []string{"grub/grub.cfg", "vmlinuz"} {
 		if _, err := os.Stat(filepath.Join(boot, name)); err != nil {
 			t.Error(err)

@@ -58,7 +58,7 @@ func ukiText(r io.ReaderAt, name string) (string, error) {
 }
 
 func ukiKernel(fsys fs.FS, name string) (Kernel, error) {
-	addons, err := list(fsys, name+".extra.d", ".addon.efi")
+	addons, err := list(fsys, name+".extra.d", addonSuffix)
 	if err != nil {
 		return Kernel{}, err
 	}

@@ -40,9 +40,7 @@ func writeForecast(w io.Writer, f *deploy.Forecast) {
 		fmt.Fprintln(w, "  Packages, kernel, /etc, exact room: in the layers that are not here, which --full reads")
 		return
 	}
-	for _, r := range f.Refusals {
-		fmt.Fprintf(w, "  Refused: %s\n", printable(strings.NewReplacer(":\n", ": ", "\n", "; ").Replace(r)))
-	}
+	writeRefusals(w, f)
 	if f.Change == deploy.ForecastSame {
 		fmt.Fprintln(w, "  Content: that of the deployment that runs")
 		return
@@ -50,6 +48,13 @@ func writeForecast(w io.Writer, f *deploy.Forecast) {
 	writeDisk(w, f)
 	writeSystemDiff(w, f.Diff, "  ")
 	writeEtc(w, f)
+}
+
+// writeRefusals prints why the update would end with an error.
+func writeRefusals(w io.Writer, f *deploy.Forecast) {
+	for _, r := range f.Refusals {
+		fmt.Fprintf(w, "  Refused: %s\n", printable(strings.NewReplacer(":\n", ": ", "\n", "; ").Replace(r)))
+	}
 }
 
 func writeDisk(w io.Writer, f *deploy.Forecast) {

@@ -30,6 +30,7 @@ func installFlags() []cli.Flag {
 		&cli.StringFlag{Name: "root-ssh-authorized-keys", Usage: "let in to root who has a key of `FILE`"},
 		newChoice("bound-images", "get the images that the image is bound to from `SOURCE`: stored (containers-storage of this system), pull (their registries) or skip (not now)",
 			string(install.BoundStored), string(install.BoundStored), string(install.BoundPull), string(install.BoundSkip)),
+		&cli.StringSliceFlag{Name: addonFlag, Usage: "install the addon `NAME` of the unified kernel image, which is NAME.addon.efi beside it, and keep it at upgrades; can be repeated (default: none)"},
 		&cli.BoolFlag{Name: "generic-image", Usage: "nothing, for all disks are made to boot in any machine"},
 		&cli.StringFlag{Name: "stateroot", Usage: "`NAME` is default", Value: "default"},
 		newChoice("bootloader", "install the boot `LOADER`:", "", words(config.KnownBootloaders())...),
@@ -51,7 +52,6 @@ type refusedFlag struct {
 
 func refusedFlags() []refusedFlag {
 	return []refusedFlag{
-		{&cli.StringFlag{Name: "uki-addon", Hidden: true}, "addons of unified kernel images cannot be chosen: all of the image are installed"},
 		{&cli.BoolFlag{Name: "bootupd-skip-boot-uuid", Hidden: true}, "there is no bootupd"},
 	}
 }
@@ -73,6 +73,10 @@ func (e *env) installOptions(c *cli.Context) (install.Options, error) {
 	}
 	for _, k := range c.StringSlice("karg") {
 		o.Kargs = append(o.Kargs, kargs.Parse(k)...)
+	}
+	var err error
+	if o.Addons, err = addonChoice(c); err != nil {
+		return o, err
 	}
 	if err := e.checkPrivileged(); err != nil {
 		return o, err

@@ -27,6 +27,7 @@ func (e *env) switchCommand() *cli.Command {
 			softRebootFlag(),
 			progressFdFlag(),
 			allowFailedFlag(),
+			otherAddonsFlag(),
 			&cli.BoolFlag{Name: "quiet", Usage: "show no progress"},
 		},
 		Action: e.switchTo,
@@ -37,7 +38,7 @@ func (e *env) switchCommand() *cli.Command {
 var errSameSpec = errors.New("image specification is unchanged")
 
 func (e *env) switchTo(c *cli.Context) error {
-	if err := exclusive(c, "mutate-in-place", "apply", "soft-reboot"); err != nil {
+	if err := exclusive(c, "mutate-in-place", "apply", "soft-reboot", addonFlag); err != nil {
 		return err
 	}
 	want, err := switchTarget(c)
@@ -53,7 +54,7 @@ func (e *env) switchTo(c *cli.Context) error {
 		if err != nil {
 			return now, err
 		}
-		if now.Ref == want.Ref && verifies(now) == verifies(want) {
+		if now.Ref == want.Ref && verifies(now) == verifies(want) && !c.IsSet(addonFlag) {
 			doc, err := s.Status(c.Context)
 			staged = err == nil && doc.Status.Staged != nil && !doc.Status.Staged.DownloadOnly
 			return now, errors.Join(errSameSpec, err)

@@ -29,6 +29,7 @@ func (e *env) upgradeCommand() *cli.Command {
 			progressFdFlag(),
 			allowFailedFlag(),
 			&cli.StringFlag{Name: "tag", Usage: "follow the tag `TAG` of the same image from now on"},
+			otherAddonsFlag(),
 		},
 		Action: e.upgrade,
 	}
@@ -49,7 +50,7 @@ func (e *env) upgrade(c *cli.Context) error {
 	if err := exclusive(c, "download-only", "apply", "soft-reboot"); err != nil {
 		return err
 	}
-	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag"); err != nil {
+	if err := exclusive(c, "from-downloaded", "check", "download-only", "tag", addonFlag); err != nil {
 		return err
 	}
 	for _, flag := range []string{"full", "json"} {
@@ -160,6 +161,9 @@ func stage(c *cli.Context, s opened, t deploy.Target, o deploy.StageOptions, wir
 		return outcome{}, err
 	}
 	defer u.Close() //nolint:errcheck // nothing more is read
+	if u.Addons, err = addonChoice(c); err != nil {
+		return outcome{}, err
+	}
 	if u.Change == deploy.Available && !c.Bool("quiet") {
 		announce(s.report, u.Plan)
 	}
@@ -259,6 +263,9 @@ func (e *env) foresee(c *cli.Context, s opened, o deploy.ForecastOptions) (*depl
 		return nil, nil, err
 	}
 	defer u.Close() //nolint:errcheck // nothing more is read
+	if u.Addons, err = addonChoice(c); err != nil {
+		return nil, nil, err
+	}
 	s.Remember(u)
 	f, err := s.Forecast(c.Context, u, o)
 	return u, f, err
@@ -270,6 +277,7 @@ func (e *env) printCheck(u *deploy.Update, f *deploy.Forecast) {
 		if u.Change == deploy.Unstage {
 			fmt.Fprintln(e.stdout, "  Staged: another image, which an upgrade drops")
 		}
+		writeRefusals(e.stdout, f)
 		return
 	}
 	fmt.Fprintf(e.stdout, "Update available for: %s\n", refText(u.Target.Ref))

@@ -6,9 +6,9 @@ __bootc_command() {
     case $1 in
     'bootc') subs='install container status why upgrade switch rollback edit pin unpin usr-overlay loader-entries config-diff diff image delete-deployment composefs-finalize-staged' flags='--help -h --version -V' operand='' ;;
     'bootc install') subs='to-disk to-filesystem to-existing-root reset finalize print-configuration' flags='--help -h' operand='' ;;
-    'bootc install to-disk') subs='' flags='--help -h --wipe --block-setup --filesystem --root-size --via-loopback --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
-    'bootc install to-filesystem') subs='' flags='--help -h --root-mount-spec --boot-mount-spec --replace --acknowledge-destructive --skip-finalize --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
-    'bootc install to-existing-root') subs='' flags='--help -h --replace --acknowledge-destructive --cleanup --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
+    'bootc install to-disk') subs='' flags='--help -h --wipe --block-setup --filesystem --root-size --via-loopback --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --uki-addon --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
+    'bootc install to-filesystem') subs='' flags='--help -h --root-mount-spec --boot-mount-spec --replace --acknowledge-destructive --skip-finalize --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --uki-addon --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
+    'bootc install to-existing-root') subs='' flags='--help -h --replace --acknowledge-destructive --cleanup --source-imgref --target-transport --target-imgref --enforce-container-sigpolicy --run-fetch-check --skip-fetch-check --disable-selinux --karg --karg-delete --root-ssh-authorized-keys --bound-images --uki-addon --generic-image --stateroot --bootloader --composefs-backend --allow-missing-verity' operand='@file' ;;
     'bootc install reset') subs='' flags='--help -h --acknowledge-destructive --experimental --keep --stateroot --target-imgref --target-transport --enforce-container-sigpolicy --no-root-kargs --karg --allow-failed --apply --quiet' operand='' ;;
     'bootc install finalize') subs='' flags='--help -h' operand='@file' ;;
     'bootc install print-configuration') subs='' flags='--help -h --all' operand='' ;;
@@ -22,8 +22,8 @@ __bootc_command() {
     'bootc container export') subs='' flags='--help -h --format --output -o --kernel-in-boot --disable-selinux' operand='' ;;
     'bootc status') subs='' flags='--help -h --format --format-version --booted --verbose -v' operand='' ;;
     'bootc why') subs='' flags='--help -h' operand='' ;;
-    'bootc upgrade') subs='' flags='--help -h --quiet --check --full --json --apply --soft-reboot --download-only --from-downloaded --allow-failed --tag' operand='' ;;
-    'bootc switch') subs='' flags='--help -h --transport --enforce-container-sigpolicy --apply --retain --soft-reboot --allow-failed --quiet' operand='' ;;
+    'bootc upgrade') subs='' flags='--help -h --quiet --check --full --json --apply --soft-reboot --download-only --from-downloaded --allow-failed --tag --uki-addon' operand='' ;;
+    'bootc switch') subs='' flags='--help -h --transport --enforce-container-sigpolicy --apply --retain --soft-reboot --allow-failed --uki-addon --quiet' operand='' ;;
     'bootc rollback') subs='' flags='--help -h --apply --soft-reboot --auto' operand='' ;;
     'bootc edit') subs='' flags='--help -h --filename -f --quiet' operand='' ;;
     'bootc pin') subs='' flags='--help -h' operand='' ;;
@@ -211,6 +211,7 @@ __bootc_value() {
     'bootc install to-disk --karg-delete') value='' ;;
     'bootc install to-disk --root-ssh-authorized-keys') value='@file' ;;
     'bootc install to-disk --bound-images') value='stored pull skip' ;;
+    'bootc install to-disk --uki-addon') value='' ;;
     'bootc install to-disk --stateroot') value='' ;;
     'bootc install to-disk --bootloader') value='systemd grub grub-cc none' ;;
     'bootc install to-filesystem --root-mount-spec') value='' ;;
@@ -223,6 +224,7 @@ __bootc_value() {
     'bootc install to-filesystem --karg-delete') value='' ;;
     'bootc install to-filesystem --root-ssh-authorized-keys') value='@file' ;;
     'bootc install to-filesystem --bound-images') value='stored pull skip' ;;
+    'bootc install to-filesystem --uki-addon') value='' ;;
     'bootc install to-filesystem --stateroot') value='' ;;
     'bootc install to-filesystem --bootloader') value='systemd grub grub-cc none' ;;
     'bootc install to-existing-root --replace') value='wipe alongside' ;;
@@ -233,6 +235,7 @@ __bootc_value() {
     'bootc install to-existing-root --karg-delete') value='' ;;
     'bootc install to-existing-root --root-ssh-authorized-keys') value='@file' ;;
     'bootc install to-existing-root --bound-images') value='stored pull skip' ;;
+    'bootc install to-existing-root --uki-addon') value='' ;;
     'bootc install to-existing-root --stateroot') value='' ;;
     'bootc install to-existing-root --bootloader') value='systemd grub grub-cc none' ;;
     'bootc install reset --keep') value='@file' ;;
@@ -257,8 +260,10 @@ __bootc_value() {
     'bootc status --format-version') value='0 1' ;;
     'bootc upgrade --soft-reboot') value='required auto' ;;
     'bootc upgrade --tag') value='' ;;
+    'bootc upgrade --uki-addon') value='' ;;
     'bootc switch --transport') value='registry containers-storage dir docker-archive docker-daemon oci oci-archive' ;;
     'bootc switch --soft-reboot') value='required auto' ;;
+    'bootc switch --uki-addon') value='' ;;
     'bootc rollback --soft-reboot') value='required auto' ;;
     'bootc edit --filename' | 'bootc edit -f') value='@file' ;;
     'bootc loader-entries set-options-for-source --source') value='' ;;

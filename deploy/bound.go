@@ -12,6 +12,7 @@ import (
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/treefs"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/image"
 )
 
 // BoundDir is where bound images are, below the physical root.
@@ -19,8 +20,8 @@ const BoundDir = bootcDir + "/storage"
 
 // BoundStore keeps container images by their names. [image.Store] is one.
 type BoundStore interface {
-	// Need is how many bytes Pull would fetch.
-	Need(ctx context.Context, names []string) (int64, error)
+	// Need is what Pull would do about each of the images. It changes nothing.
+	Need(ctx context.Context, names []string) ([]image.StoreNeed, error)
 	// Pull gets the images that are missing.
 	Pull(ctx context.Context, names []string) error
 	// Prune removes all but those to keep, or only says which, and returns their names.
@@ -61,26 +62,43 @@ func boundTo(fsys fs.FS) ([]string, error) {
 // getBound gets images, if there is room for them and for what comes after them. As with
 // a pull, layers may take more than what is fetched.
 func (s *Sysroot) getBound(ctx context.Context, names []string, after room) error {
-	switch {
-	case len(names) == 0:
+	if len(names) == 0 {
 		return nil
-	case s.sys.Bound == nil:
-		return errNoBoundStore
+	}
+	need, err := s.needBound(ctx, names)
+	if err != nil {
+		return err
 	}
 	if err := s.makePlaces(); err != nil {
 		return err
 	}
-	bytes, err := s.sys.Bound.Need(ctx, names)
-	if err != nil {
-		return err
-	}
-	if bytes > 0 {
-		after.bytes += bytes
+	if need.Bytes > 0 {
+		after.bytes += need.Bytes
 		if err := after.check(s.sys.Root, "the images that the image is bound to"); err != nil {
 			return err
 		}
 	}
 	return s.sys.Bound.Pull(ctx, names)
+}
+
+// needBound finds out what getBound would fetch. A forecast tells the same.
+func (s *Sysroot) needBound(ctx context.Context, names []string) (*BoundImages, error) {
+	need := &BoundImages{Images: []BoundImage{}}
+	switch {
+	case len(names) == 0:
+		return need, nil
+	case s.sys.Bound == nil:
+		return nil, errNoBoundStore
+	}
+	images, err := s.sys.Bound.Need(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, im := range images {
+		need.Images = append(need.Images, BoundImage(im))
+		need.Bytes += im.Bytes
+	}
+	return need, nil
 }
 
 // BoundImages are the names of the images that a pulled OS image is bound to.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/image/registrytest"
 )
 
@@ -29,13 +30,15 @@ func (s *shelf) file(name string) string {
 	return s.dir() + "/" + strings.NewReplacer("/", "_").Replace(name)
 }
 
-func (s *shelf) Need(_ context.Context, names []string) (n int64, err error) {
+func (s *shelf) Need(_ context.Context, names []string) (needs []image.StoreNeed, err error) {
 	for _, name := range names {
+		n := image.StoreNeed{Name: name, Here: true}
 		if _, err := os.Lstat(s.file(name)); err != nil {
-			n += s.size
+			n.Here, n.Bytes = false, s.size
 		}
+		needs = append(needs, n)
 	}
-	return n, nil
+	return needs, nil
 }
 
 func (s *shelf) Pull(_ context.Context, names []string) error {

@@ -29,6 +29,10 @@ type Disk struct {
 	Repository Room  `json:"repository"` // objects that are not here
 	Etc        Room  `json:"etc"`        // the merged /etc
 	Kernel     Room  `json:"kernel"`     // where the boot loader has its kernels; none if one is shared
+
+	// BoundImages is how much an upgrade wants to be free for bound images before it fetches
+	// them, beside Etc. As with Required, what they take may be more.
+	BoundImages int64 `json:"boundImages"`
 }
 
 // fileBlocks is how a file system allocates.

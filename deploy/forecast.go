@@ -9,6 +9,7 @@ import (
 	"github.com/bootc-go/bootc/etcmerge"
 	"github.com/bootc-go/bootc/etcmerge/accounts"
 	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/osimage"
 	"github.com/bootc-go/bootc/pull"
 )
@@ -30,6 +31,10 @@ type Forecast struct {
 	Etc   *Etc  `json:"etc"`
 	Diff  *Diff `json:"diff"` // of what runs and what will
 
+	// BoundImages are those that the image is bound to, and that come with it. It is nil
+	// where that is not known, without the layers, or without an answer of their registries.
+	BoundImages *BoundImages `json:"boundImages"`
+
 	// Refusals say why the update would be refused.
 	Refusals []string `json:"refusals"`
 }
@@ -50,13 +55,26 @@ const (
 	DiffKind        = "SystemDiff"
 )
 
-// Download is what will be fetched of the image, manifest and config apart.
+// Download is what will be fetched, manifests and configs apart.
 type Download struct {
-	Bytes   int64 `json:"bytes"`
+	Bytes   int64 `json:"bytes"`   // of the image and, where they are known, of BoundImages
 	Layers  int   `json:"layers"`  // of the image
 	Fetched int   `json:"fetched"` // of those, the others are here
 	// Exact is false if the source does not say how large its layers are.
 	Exact bool `json:"exact"`
+}
+
+// BoundImages are container images that must be there before the update is staged.
+type BoundImages struct {
+	Bytes  int64        `json:"bytes"` // that will be fetched
+	Images []BoundImage `json:"images"`
+}
+
+// BoundImage is one of them.
+type BoundImage struct {
+	Name  string `json:"name"`
+	Here  bool   `json:"here"`  // nothing will be fetched
+	Bytes int64  `json:"bytes"` // that will be, but for layers of images before it
 }
 
 // Etc is what becomes of the host's /etc.
@@ -97,14 +115,14 @@ func (s *Sysroot) forecast(ctx context.Context, u *Update, o ForecastOptions) (*
 		Change: changeName(u.Change), Image: u.imageStatus(), Download: u.download(), Refusals: []string{},
 	}
 	if u.Change == Unchanged || u.Change == Unstage {
-		f.Exact = true
+		f.Exact, f.BoundImages = true, &BoundImages{Images: []BoundImage{}}
 		return f, s.foreseeAddons(u, f)
 	}
 	if o.Scratch == nil || f.Download.Fetched > 0 && !o.Fetch {
 		return f, s.estimate(ctx, u, f)
 	}
 	exact := *f
-	err := s.tryOut(ctx, o.Scratch, u, &exact)
+	err := s.tryOut(ctx, o, u, &exact)
 	if err == nil || o.Fetch || ctx.Err() != nil {
 		return &exact, err
 	}
@@ -169,8 +187,8 @@ func (s *Sysroot) estimate(ctx context.Context, u *Update, f *Forecast) error {
 }
 
 // tryOut goes the way of Stage as far as it changes nothing.
-func (s *Sysroot) tryOut(ctx context.Context, scratch func() (string, error), u *Update, f *Forecast) error {
-	dir, err := scratch()
+func (s *Sysroot) tryOut(ctx context.Context, o ForecastOptions, u *Update, f *Forecast) error {
+	dir, err := o.Scratch()
 	if err != nil {
 		return err
 	}
@@ -203,7 +221,47 @@ func (s *Sysroot) tryOut(ctx context.Context, scratch func() (string, error), u 
 	if st.id == st.booted.ID {
 		f.Change = ForecastSame
 	}
+	if err := st.foreseeBound(ctx, f, o.Fetch); err != nil {
+		return err
+	}
 	return st.tell(ctx, f)
+}
+
+// foreseeBound looks what the images take that this one is bound to. A failure that the
+// update would have as well is a refusal; one that may pass is an error if it must be known.
+func (st *staging) foreseeBound(ctx context.Context, f *Forecast, must bool) error {
+	if st.os == nil {
+		return nil // it does not boot, so that nothing will be fetched
+	}
+	names, err := boundTo(st.fsys)
+	if st.out.Change != Available || st.id == st.booted.ID {
+		names = nil // it is staged or runs, and nothing will be fetched
+	}
+	if err == nil {
+		f.BoundImages, err = st.s.needBound(ctx, names)
+	}
+	switch {
+	case err == nil:
+		f.Download.Bytes += f.BoundImages.Bytes
+		return nil
+	case refusesBound(err):
+		f.Refusals = append(f.Refusals, err.Error())
+		return nil
+	case must || ctx.Err() != nil:
+		return err
+	}
+	st.s.warn("it is not known what the images take that the image is bound to: %v", err)
+	return nil
+}
+
+// refusesBound says whether err is about bound images, not about asking for them.
+func refusesBound(err error) bool {
+	for _, passing := range []error{image.ErrUnreachable, image.ErrUnavailable} {
+		if errors.Is(err, passing) {
+			return false
+		}
+	}
+	return true
 }
 
 // refuses says whether err is about the image, not about looking at it.
@@ -220,6 +278,9 @@ func refuses(err error) bool {
 func (st *staging) tell(ctx context.Context, f *Forecast) (err error) {
 	if f.Disk, err = st.disk(); err != nil {
 		return err
+	}
+	if f.BoundImages != nil {
+		f.Disk.BoundImages = f.BoundImages.Bytes
 	}
 	if m := st.merge; m != nil {
 		f.Etc = &Etc{Local: &m.Local, Notes: append([]accounts.Note{}, m.Notes...)}

@@ -53,13 +53,23 @@ func (s Store) Pull(ctx context.Context, names []string) error {
 	return err
 }
 
-// Need is how many bytes Pull would fetch of the images that are not there, as far as
-// their manifests tell: those of layers as they come, compressed or not. It fetches the
-// manifests.
-func (s Store) Need(ctx context.Context, names []string) (int64, error) {
+// StoreNeed is what Pull would do about an image.
+type StoreNeed struct {
+	Name  string
+	Here  bool  // it is there, and is left alone
+	Bytes int64 // of layers that would be fetched, but for those that an image before it has
+}
+
+// Need is what Pull would do about each of the images, as far as their manifests tell:
+// layers count as they come, compressed or not. It fetches the manifests of those that are
+// not there, and writes nothing.
+func (s Store) Need(ctx context.Context, names []string) ([]StoreNeed, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	res, err := s.work(ctx, storeRequest{Need: names})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	return res.Need, nil
 }
@@ -134,7 +144,7 @@ type storeReply struct {
 	Event   *progress.Event `json:",omitempty"`
 	Result  bool            `json:",omitempty"`
 	Removed []string        `json:",omitempty"`
-	Need    int64           `json:",omitempty"`
+	Need    []StoreNeed     `json:",omitempty"`
 	Error   string          `json:",omitempty"`
 	Kind    string          `json:",omitempty"` // which of storeErrors it is
 }

@@ -117,32 +117,42 @@ func TestStorePull(t *testing.T) {
 	}
 }
 
-// What would be fetched is told beforehand: each layer once, those that are here not.
+// What would be fetched is told beforehand: each layer once, those that are here not. The
+// store is as it was, or not there.
 func TestStoreNeed(t *testing.T) {
 	t.Parallel()
 	reg := registrytest.New(t)
 	one, two := appImage(t, "one"), appImage(t, "two")
 	reg.Push("app/one", "v1", one)
 	reg.Push("app/two", "v1", two)
-	s, _ := newStore(t, patient(newSystem(t, reg)))
+	s, dir := newStore(t, patient(newSystem(t, reg)))
+	dir = strings.TrimSuffix(dir, "/"+s.Dir)
 	names := []string{reg.Name("app/one:v1"), reg.Name("app/two:v1")}
 	size := func(b *registrytest.Built, layer int) int64 { return b.Layers[layer].Size }
-	need := func(want int64) {
+	need := func(want ...image.StoreNeed) {
 		t.Helper()
-		if got, err := s.Need(t.Context(), names); err != nil || got != want {
-			t.Errorf("%d bytes, want %d, %v", got, want, err)
+		before := tool(t, "find", dir, "-printf", "%P %s %C@ %A@\n")
+		got, err := s.Need(t.Context(), append(names, names[0]))
+		if err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(string(before), string(tool(t, "find", dir, "-printf", "%P %s %C@ %A@\n"))); diff != "" {
+			t.Errorf("it wrote: %s", diff)
 		}
 	}
-	need(size(one, 0) + size(one, 1) + size(two, 1))
+	need(image.StoreNeed{Name: names[0], Bytes: size(one, 0) + size(one, 1)}, image.StoreNeed{Name: names[1], Bytes: size(two, 1)})
 	if err := s.Pull(t.Context(), names[:1]); err != nil {
 		t.Fatal(err)
 	}
-	need(size(two, 1))
+	need(image.StoreNeed{Name: names[0], Here: true}, image.StoreNeed{Name: names[1], Bytes: size(two, 1)})
 	if err := s.Pull(t.Context(), names); err != nil {
 		t.Fatal(err)
 	}
 	reg.Inject(registrytest.Fault{Do: registrytest.Status(500)}) // nobody asks it
-	need(0)
+	need(image.StoreNeed{Name: names[0], Here: true}, image.StoreNeed{Name: names[1], Here: true})
 	if _, err := s.Need(t.Context(), []string{reg.Name("missing:v1")}); !errors.Is(err, image.ErrNotFound) && !errors.Is(err, image.ErrUnavailable) {
 		t.Error(err)
 	}

@@ -81,6 +81,13 @@ func (w *storeWorker) run(ctx context.Context, reply *storeReply) (err error) {
 	if err := w.mount(); err != nil {
 		return err
 	}
+	if len(w.Need) > 0 {
+		reply.Need, err = w.lookForNeed(ctx)
+		return err
+	}
+	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
+		return err
+	}
 	w.store, err = storage.GetStore(storage.StoreOptions{GraphRoot: w.Dir, RunRoot: w.Run, GraphDriverName: "overlay"})
 	if err != nil {
 		return fmt.Errorf("open the images' store: %w", err)
@@ -88,8 +95,6 @@ func (w *storeWorker) run(ctx context.Context, reply *storeReply) (err error) {
 	switch {
 	case w.Prune:
 		reply.Removed, err = w.prune()
-	case len(w.Need) > 0:
-		reply.Need, err = w.need(ctx)
 	default:
 		err = w.pull(ctx)
 	}
@@ -110,8 +115,11 @@ func (w *storeWorker) mount() error {
 	if err := unix.MoveMount(storeMountFD, "", unix.AT_FDCWD, w.Place, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return fmt.Errorf("attach the store's file system: %w", err)
 	}
-	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
-		return err
+	if len(w.Need) == 0 {
+		return nil
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, w.Place, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+		return fmt.Errorf("make the store's file system read-only: %w", err)
 	}
 	return nil
 }

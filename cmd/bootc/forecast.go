@@ -37,7 +37,7 @@ func (e *env) withScratch(fn func(scratch func() (string, error)) error) error {
 func writeForecast(w io.Writer, f *deploy.Forecast) {
 	if !f.Exact {
 		fmt.Fprintf(w, "  Disk: %s of %s free are wanted to begin with\n", bytesText(f.Disk.Required), bytesText(f.Disk.Available))
-		fmt.Fprintln(w, "  Packages, kernel, /etc, exact room: in the layers that are not here, which --full reads")
+		fmt.Fprintln(w, "  Packages, kernel, /etc, bound images, exact room: in the layers that are not here, which --full reads")
 		return
 	}
 	writeRefusals(w, f)
@@ -45,6 +45,7 @@ func writeForecast(w io.Writer, f *deploy.Forecast) {
 		fmt.Fprintln(w, "  Content: that of the deployment that runs")
 		return
 	}
+	writeBound(w, f)
 	writeDisk(w, f)
 	writeSystemDiff(w, f.Diff, "  ")
 	writeEtc(w, f)
@@ -57,13 +58,34 @@ func writeRefusals(w io.Writer, f *deploy.Forecast) {
 	}
 }
 
+// writeBound prints what is fetched of the images that the image is bound to.
+func writeBound(w io.Writer, f *deploy.Forecast) {
+	if f.BoundImages == nil {
+		if len(f.Refusals) == 0 {
+			fmt.Fprintln(w, "  Bound images: not counted, for it is not known what they take")
+		}
+		return
+	}
+	for _, im := range f.BoundImages.Images {
+		text := "is here"
+		if !im.Here {
+			text = bytesText(im.Bytes)
+		}
+		fmt.Fprintf(w, "  Bound image: %s, %s\n", printable(im.Name), text)
+	}
+}
+
 func writeDisk(w io.Writer, f *deploy.Forecast) {
 	if f.Change == deploy.ForecastStaged {
 		return
 	}
 	d := f.Disk
-	fmt.Fprintf(w, "  Disk: %s in %d objects, %s in /etc, of %s free\n",
-		bytesText(d.Repository.Allocated), d.Repository.Files, bytesText(d.Etc.Allocated), bytesText(d.Available))
+	bound := ""
+	if d.BoundImages > 0 {
+		bound = fmt.Sprintf(", at least %s for bound images", bytesText(d.BoundImages))
+	}
+	fmt.Fprintf(w, "  Disk: %s in %d objects, %s in /etc%s, of %s free\n",
+		bytesText(d.Repository.Allocated), d.Repository.Files, bytesText(d.Etc.Allocated), bound, bytesText(d.Available))
 	if d.Kernel.Files > 0 {
 		fmt.Fprintf(w, "  Boot partition: %s\n", bytesText(d.Kernel.Bytes))
 	}

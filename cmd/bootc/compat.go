@@ -32,6 +32,21 @@ func (e *env) stateCommand() *cli.Command {
 	}
 }
 
+// errNoCompletion is for the %post scripts of Anaconda's ostreecontainer.
+var errNoCompletion = errors.New("there is no installation with ostree here that could be completed: 'bootc install to-filesystem' does all of an installation at once")
+
+func ensureCompletionCommand() *cli.Command {
+	return &cli.Command{
+		Name: "ensure-completion", Usage: "is for installations with ostree: to-filesystem does all of one at once here", Hidden: true,
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c); err != nil {
+				return err
+			}
+			return errNoCompletion
+		},
+	}
+}
+
 func (e *env) execInHostCommand() *cli.Command {
 	return &cli.Command{
 		Name: "exec-in-host-mount-namespace", Usage: "run a program that sees the mounts of the host's first process", ArgsUsage: "CMD [ARG...]",

@@ -139,7 +139,9 @@ func needSubcommand(c *cli.Context) error {
 	}
 	var names []string
 	for _, sub := range c.Command.Subcommands {
-		names = append(names, sub.Name)
+		if !sub.Hidden {
+			names = append(names, sub.Name)
+		}
 	}
 	return usageError(c, "missing command: one of %s", strings.Join(names, ", "))
 }

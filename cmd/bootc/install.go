@@ -28,6 +28,7 @@ func (e *env) installCommand() *cli.Command {
 			e.installResetCommand(),
 			e.installFinalizeCommand(),
 			e.printConfigurationCommand(),
+			ensureCompletionCommand(),
 		},
 	}
 }

@@ -11,6 +11,7 @@ __bootc_command() {
     'bootc install reset') subs='' flags='--help -h --acknowledge-destructive --experimental --keep --stateroot --target-imgref --target-transport --enforce-container-sigpolicy --no-root-kargs --karg --allow-failed --apply --quiet' operand='' ;;
     'bootc install finalize') subs='' flags='--help -h' operand='@file' ;;
     'bootc install print-configuration') subs='' flags='--help -h --all' operand='' ;;
+    'bootc install ensure-completion') subs='' flags='--help -h' operand='' ;;
     'bootc container') subs='inspect lint split-kernel-and-rootfs ukify' flags='--help -h' operand='' ;;
     'bootc container inspect') subs='' flags='--help -h --rootfs --json --format' operand='' ;;
     'bootc container lint') subs='' flags='--help -h --rootfs --fatal-warnings --list --skip --no-truncate' operand='' ;;
@@ -109,6 +110,7 @@ __bootc_enter() {
     'bootc install reset') at='bootc install reset' ;;
     'bootc install finalize') at='bootc install finalize' ;;
     'bootc install print-configuration') at='bootc install print-configuration' ;;
+    'bootc install ensure-completion') at='bootc install ensure-completion' ;;
     'bootc container') at='bootc container' ;;
     'bootc container inspect') at='bootc container inspect' ;;
     'bootc container lint') at='bootc container lint' ;;

@@ -26,6 +26,8 @@ function __bootc_at
                 set path 'bootc install finalize'
             case 'bootc install print-configuration'
                 set path 'bootc install print-configuration'
+            case 'bootc install ensure-completion'
+                set path 'bootc install ensure-completion'
             case 'bootc container'
                 set path 'bootc container'
             case 'bootc container inspect'
@@ -315,6 +317,7 @@ complete -c bootc -n '__bootc_at bootc install finalize' -l help -s h -d 'print 
 complete -c bootc -n '__bootc_at bootc install finalize' -F
 complete -c bootc -n '__bootc_at bootc install print-configuration' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc install print-configuration' -l all -d 'print also what the installation does by itself: kernel arguments'
+complete -c bootc -n '__bootc_at bootc install ensure-completion' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc container' -a 'inspect' -d 'print the kernel of an image and its kernel arguments'
 complete -c bootc -n '__bootc_at bootc container' -a 'lint' -d 'check an image for what makes hosts break'
 complete -c bootc -n '__bootc_at bootc container' -a 'split-kernel-and-rootfs' -d 'move the kernel and the initramfs out of an image'

@@ -47,7 +47,7 @@ func Setup(o Options) (err error) {
 			o.Warn(fmt.Sprintf("%s stays read-only: %v", o.Sysroot, err))
 		}
 	}
-	if err := a.build(root, conf, o.Warn); err != nil {
+	if err := a.build(root, conf, o); err != nil {
 		return err
 	}
 	if err := a.checkInit(o.Cmdline); err != nil {
@@ -62,13 +62,13 @@ func Setup(o Options) (err error) {
 }
 
 // build puts the whole tree together.
-func (a *assembly) build(root kargs.Root, c config, warn func(string)) error {
+func (a *assembly) build(root kargs.Root, c config, o Options) error {
 	if err := a.mountImage(root, c.TransientRoot); err != nil {
 		return err
 	}
 	err := a.mountPhysical()
 	if errors.Is(err, unix.ENOENT) {
-		warn("the image has no directory /sysroot: bootc will not find its repository in the running system")
+		o.Warn("the image has no directory /sysroot: bootc will not find its repository in the running system")
 		err = nil
 	}
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *assembly) build(root kargs.Root, c config, warn func(string)) error {
 	if err := a.mountState(root.ID, "etc", c.Etc); err != nil {
 		return err
 	}
-	return a.mountState(root.ID, "var", c.Var)
+	return a.mountState(root.ID, "var", a.varMode(c.Var, o.Cmdline, o.Warn))
 }
 
 // install puts the tree in its place. Detached, sysroot is out of sight but in use by

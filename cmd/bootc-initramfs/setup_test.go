@@ -71,6 +71,21 @@ func TestSetupRoot(t *testing.T) {
 			[]string{"/etc test rw", "/var test rw"},
 			nil,
 		},
+		{
+			"systemd mounts /var", "quiet systemd.mount-extra=UUID=1:/boot:ext4:ro systemd.mount-extra=UUID=2:/var:xfs", "[var]\nmount = 'bind'", "composefs:ID ro",
+			[]string{"/etc test rw"},
+			map[string]string{"/etc": "/state/deploy/ID/etc"},
+		},
+		{
+			"transient all the same", "systemd.mount-extra=UUID=2:/var:xfs", "[var]\nmount = 'transient'", "composefs:ID ro",
+			[]string{"/etc test rw", "/var transient rw"},
+			map[string]string{"/var": none},
+		},
+		{
+			"on demand only", "systemd.mount-extra=UUID=2:/var:xfs:noauto", "", "composefs:ID ro",
+			[]string{"/etc test rw", "/var test rw"},
+			map[string]string{"/var": "/state/os/default/var"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -147,6 +162,49 @@ func TestEtc(t *testing.T) {
 			check(t, err)
 			if mode := st.Mode().Perm(); mount != "bind" && mode != 0o751 {
 				t.Errorf("mode %o", mode)
+			}
+		})
+	}
+}
+
+// TestFstab leaves /var to systemd if a line of the deployment's /etc/fstab is about it,
+// and bears with what is no fstab.
+func TestFstab(t *testing.T) {
+	t.Parallel()
+	const line = "UUID=1 / ext4 ro 0 0\n/dev/vdb /var ext4 defaults 0 2\n"
+	bound, left := []string{"/etc test rw", "/var test rw"}, []string{"/etc test rw"}
+	for _, test := range []struct {
+		name, cmdline string
+		prepare       func(t *testing.T, etc string)
+		want          []string
+		warning       string
+	}{
+		{"line", "", func(t *testing.T, etc string) { write(t, etc+"/fstab", line) }, left, ""},
+		{"none", "", func(t *testing.T, etc string) { write(t, etc+"/fstab", "/dev/vdb /srv ext4 defaults 0 2\n") }, bound, ""},
+		{"ignored by systemd", "fstab=no", func(t *testing.T, etc string) { write(t, etc+"/fstab", line) }, bound, ""},
+		{"link", "", func(t *testing.T, etc string) {
+			write(t, etc+"/mine", line)
+			check(t, os.Symlink("/etc/mine", etc+"/fstab"))
+		}, left, ""},
+		{"outside", "", func(t *testing.T, etc string) {
+			name := t.TempDir() + "/fstab"
+			write(t, name, line)
+			check(t, os.Symlink(name, etc+"/fstab"))
+		}, bound, ""},
+		{"pipe", "", func(t *testing.T, etc string) { check(t, unix.Mkfifo(etc+"/fstab", 0o600)) }, bound, "/etc/fstab is ignored: it is no regular file"},
+		{"directory", "", func(t *testing.T, etc string) { check(t, os.Mkdir(etc+"/fstab", 0o700)) }, bound, "/etc/fstab is ignored: it is no regular file"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			test.prepare(t, h.disk+"/state/deploy/"+h.id.String()+"/etc")
+			status, out := h.run(t, "composefs=?"+h.id.String()+" "+test.cmdline, "")
+			if status != 0 || !strings.Contains(out, test.warning) || test.warning == "" && out != "" {
+				t.Fatalf("exit status %d:\n%s", status, out)
+			}
+			want := append([]string{"composefs:" + h.id.String() + " ro", "/sysroot test ro"}, test.want...)
+			if diff := cmp.Diff(sorted(want), mounts(t, h.sysroot)); diff != "" {
+				t.Errorf("mounts (- want, + got):\n%s", diff)
 			}
 		})
 	}

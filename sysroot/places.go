@@ -27,14 +27,16 @@ func (h *Host) MountedFrom(dir string) (bool, error) {
 	return false, nil
 }
 
-// OwnVar is what is mounted at /var if that is a file system of its own, which no
-// deployment has to do with.
+// OwnVar is what is mounted at /var if that is a file system of its own, or a subvolume,
+// which no deployment has to do with.
 func (h *Host) OwnVar() (mounts.Mount, bool) {
 	m, ok := h.table.At("/var")
 	root, known := h.table.At("/sysroot")
 	switch {
-	case !ok, !known, m.Device == root.Device:
+	case !ok, !known:
 		return m, false
+	case m.Device == root.Device:
+		return m, !strings.HasPrefix(m.Root, path.Join(root.Root, "state/os")+"/")
 	case m.FSType == "overlay", m.FSType == "tmpfs": // setup-root-conf.toml, or nothing to reset
 		return m, false
 	}

@@ -43,6 +43,8 @@ func TestOwnVar(t *testing.T) {
 	for line, want := range map[string]bool{
 		"": false,
 		"32 29 8:3 /state/os/default/var /var rw - ext4 /dev/sda3 rw": false,
+		"32 29 8:3 /state/os/s2026-0/var /var rw - ext4 /dev/sda3 rw": false,
+		"32 29 8:3 /@var /var rw - btrfs /dev/sda3 rw":                true,
 		"32 29 8:4 / /var rw - xfs /dev/sda4 rw":                      true,
 		"32 29 0:50 / /var rw - tmpfs none rw":                        false,
 		"32 29 0:51 / /var rw - overlay state rw":                     false,

@@ -14,6 +14,8 @@ import (
 	"github.com/bootc-go/bootc/composefs/repo"
 	"github.com/bootc-go/bootc/composefs/tree"
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/etcmerge"
+	"github.com/bootc-go/bootc/internal/atomicfile"
 	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/osimage"
 )
@@ -86,6 +88,10 @@ type FirstOptions struct {
 	// Kargs makes the whole kernel command line, but for what names the deployment,
 	// of the arguments that the image asks for. A unified kernel image has its own.
 	Kargs func(ofImage kargs.Line) kargs.Line
+
+	// Var is an empty file system that the host will have at /var, whoever mounts it;
+	// nil for a directory of the root file system.
+	Var *os.File
 }
 
 // Deploy makes of an image the first deployment of a disk, which is live at once:
@@ -130,11 +136,14 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 	if err := s.sys.Loader.CheckRoom(image.Kernel.Size); err != nil {
 		return nil, err
 	}
+	if err := checkVarRoom(o.Var, root); err != nil {
+		return nil, err
+	}
 	return &e, s.run(ctx, []step{
 		{"copy the kernel", func(ctx context.Context) error {
 			return s.sys.Loader.AddKernel(ctx, c.kernel(e.Kernel))
 		}},
-		{"copy /var of the image", func(ctx context.Context) error { return s.seedVar(ctx, r, root) }},
+		{"copy /var of the image", func(ctx context.Context) error { return s.seedVar(ctx, r, root, o.Var) }},
 		{"copy /etc of the image", func(ctx context.Context) error {
 			if err := s.makeState(p.ID); err != nil {
 				return err
@@ -155,14 +164,21 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 }
 
 // seedVar makes /var that of the image, unless there is one. It is made under
-// another name first: a half-filled one must not be taken for somebody's data.
-func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node) error {
+// another name first: a half-filled one must not be taken for somebody's data. If own is
+// another file system, it gets the files, and the directory is there and empty.
+func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node, own *os.File) error {
 	root, err := os.OpenRoot(fdPath(s.sys.Root))
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if ok, err := exists(root, varDir); ok || err != nil {
+	if own != nil {
+		if err := fillVar(ctx, own, r, image); err != nil {
+			return fmt.Errorf("the file system for /var: %w", err)
+		}
+		return makeDirs(root, varDir)
+	}
+	if ok, err := hasFiles(root, varDir); ok || err != nil {
 		return err
 	}
 	if err := makeDirs(root, path.Dir(varDir)); err != nil {
@@ -172,5 +188,35 @@ func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node) e
 	if err := writeTree(ctx, root, work, r, varOf(image)); err != nil {
 		return err
 	}
-	return moveInto(root, work, varDir)
+	if err := moveInto(root, work, varDir); err != nil {
+		return err
+	}
+	return root.RemoveAll(work) // what was there, and empty
+}
+
+// fillVar writes /var of the image into dir, for good.
+func fillVar(ctx context.Context, dir *os.File, r *repo.Repo, image *tree.Node) error {
+	if err := etcmerge.Write(ctx, dir, varOf(image), objects(r)); err != nil {
+		return err
+	}
+	return atomicfile.SyncFS(dir)
+}
+
+// hasFiles tells whether the directory name is there and anything in it.
+func hasFiles(root *os.Root, name string) (bool, error) {
+	names, err := dirNames(root, name)
+	return len(names) > 0, err
+}
+
+// checkVarRoom makes sure that /var of the image fits into the file system own, if that
+// is not nil.
+func checkVarRoom(own *os.File, image *tree.Node) error {
+	if own == nil {
+		return nil
+	}
+	need, err := stateRoom(varOf(image), nil)
+	if err != nil {
+		return err
+	}
+	return need.check(own, "/var of the image, on its file system")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/bootc-go/bootc/composefs/verity"
 	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image/registrytest"
+	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/internal/testtool"
 	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/osimage"
@@ -91,6 +92,51 @@ func TestDeployKeepsVar(t *testing.T) {
 	m.install(v("1"))
 	if st, err := os.Stat(m.path(varDir, "lib/seed")); err != nil || !st.IsDir() {
 		t.Errorf("/var was replaced: %v", err)
+	}
+}
+
+// TestDeployOwnVar fills a file system that will be /var, and makes sure before that it
+// has the room.
+func TestDeployOwnVar(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[string]error{"4k": ErrNoRoom, "1m": nil} {
+		m := newMachine(t, bootloadertest.NewFake())
+		m.push(v("1"))
+		own, err := mounts.New("tmpfs", "tmpfs", "size="+size)
+		m.must(err)
+		t.Cleanup(func() { own.Close() })
+		err = m.with(func(s *Sysroot) error {
+			p, err := s.Pull(t.Context(), m.target("os:latest"))
+			m.must(err)
+			_, err = s.Deploy(t.Context(), p, FirstOptions{
+				Loader: m.loader, Kargs: func(of kargs.Line) kargs.Line { return of.With("rw") }, Var: own.Root,
+			})
+			return err
+		})
+		if !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%s: %v", size, err)
+		}
+		_, missing := os.Stat(fdPath(own.Root) + "/lib/seed")
+		if filled := missing == nil; filled != (want == nil) {
+			t.Errorf("%s: filled %t", size, filled)
+		}
+		if left, err := os.ReadDir(m.path(varDir)); len(left) > 0 || (err == nil) != (want == nil) {
+			t.Errorf("%s: on the root: %v, %v", size, left, err)
+		}
+	}
+}
+
+// TestDeploySeedsEmptyVar that an installation left which had its /var elsewhere.
+func TestDeploySeedsEmptyVar(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, bootloadertest.NewFake())
+	m.must(os.MkdirAll(m.path(varDir), 0o755))
+	m.install(v("1"))
+	if _, err := os.Stat(m.path(varDir, "lib/seed")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(m.path(varDir + ".work")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }
 

@@ -103,15 +103,17 @@ func ukiCmdline(fsys fs.FS, name string) (kargs.Line, error) {
 	return osimage.UKICmdline(r)
 }
 
-// cmdline is the command line of a unified kernel image, to which its addons add; nil
-// for any other, and if it cannot be read.
-func (c *candidate) cmdline() kargs.Line {
-	if c.os.Kernel.Type != osimage.UKI {
+func (c *candidate) cmdline() kargs.Line { return Cmdline(c.fsys, c.os) }
+
+// Cmdline is the command line of the unified kernel image of an OS image whose files are
+// fsys, with what its addons add; nil for any other kernel, and if it cannot be read.
+func Cmdline(fsys fs.FS, os *osimage.Image) kargs.Line {
+	if os.Kernel.Type != osimage.UKI {
 		return nil
 	}
 	var line kargs.Line
-	for _, name := range append([]string{c.os.Kernel.UKI}, c.os.Kernel.Addons...) {
-		more, err := ukiCmdline(c.fsys, name)
+	for _, name := range append([]string{os.Kernel.UKI}, os.Kernel.Addons...) {
+		more, err := ukiCmdline(fsys, name)
 		if err != nil {
 			return nil
 		}

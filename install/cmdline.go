@@ -4,13 +4,22 @@ import (
 	"strings"
 
 	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/setuproot"
 )
 
-// commandLine is what the kernel gets: what finds the root, what the
-// configuration and the image add, less what is deleted, and last what the
-// command line adds, so that it wins.
+// commandLine is what the kernel gets: what finds the root and mounts the other file
+// systems, what the configuration and the image add, less what is deleted, and last what
+// the command line adds, so that it wins. Who mounts /var in a way of his own is not
+// contradicted.
 func (in *installer) commandLine(p place, ofImage kargs.Line) kargs.Line {
-	line := p.args
+	line := in.lineFrom(p, p.args, ofImage)
+	if a := p.ownVar.arg(); a != "" && !setuproot.MountsVar(line, in.fstab) {
+		return in.lineFrom(p, p.args.With(a), ofImage)
+	}
+	return line
+}
+
+func (in *installer) lineFrom(p place, line, ofImage kargs.Line) kargs.Line {
 	if d := in.Config.DiscoverablePartitions; p.discoverable && d != nil && *d {
 		line = line.WithoutKey("root")
 	}

@@ -90,6 +90,8 @@ type place struct {
 	espIsBoot bool                  // the ESP is mounted on /boot
 	noESP     error                 // why there is none, if more is known than that
 
+	ownVar *ownVar // nil if /var is on the root
+
 	rootUUID string // of the file system with /boot
 	bootPath string // where /boot is in it, for GRUB
 
@@ -108,6 +110,7 @@ type installer struct {
 	Options
 	image *image.Image // manifest and configuration
 	kind  bootloader.Kind
+	fstab string // of the image, when that is here
 }
 
 // newInstaller checks what can be checked before anything is changed: the options,
@@ -213,7 +216,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	}
 	in.say("deploying %s", pulled.ID)
 	entry, err := s.Deploy(ctx, pulled, deploy.FirstOptions{
-		Loader: loader, Target: in.Target, Addons: append([]string{}, in.Addons...),
+		Loader: loader, Target: in.Target, Addons: append([]string{}, in.Addons...), Var: p.ownVar.filled(),
 		Kargs: func(ofImage kargs.Line) kargs.Line { return in.commandLine(p, ofImage) },
 	})
 	if err != nil {
@@ -267,7 +270,10 @@ func (in *installer) enforceSignature(ctx context.Context) error {
 }
 
 // checkImage refuses an image that cannot boot from the place.
-func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
+func (in *installer) checkImage(pulled *deploy.Pulled, p place) (err error) {
+	if in.fstab, err = readText(pulled.FS, "etc/fstab"); err != nil {
+		return err
+	}
 	uki := pulled.OS.Kernel.Type == osimage.UKI
 	if uki && len(in.Kargs)+len(in.KargDeletes) > 0 {
 		return errors.New("the image has a unified kernel image, whose kernel arguments cannot be changed")
@@ -288,6 +294,9 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) error {
 		if err := bootloader.CheckOptions(in.kind, line); err != nil {
 			return err
 		}
+	}
+	if err := in.checkVar(pulled.FS, pulled.OS, p); err != nil {
+		return err
 	}
 	return p.check(in.kind)
 }

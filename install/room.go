@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,9 @@ import (
 	"github.com/bootc-go/bootc/internal/atomicfile"
 )
 
+// lostFound is where e2fsck puts what has no name any more.
+const lostFound = "lost+found"
+
 // shown is how many names an error lists.
 const shown = 5
 
@@ -23,25 +27,71 @@ var errEnough = errors.New("enough was found")
 // checkEmpty refuses a target in which there are files, at other places than mount
 // points.
 func (t *target) checkEmpty() error {
-	var found []string
-	err := walkMount(t.root, "", func(_ *os.Root, name string, e fs.DirEntry) error {
-		if e.IsDir() || path.Dir(name) == "lost+found" {
-			return nil
-		}
-		if len(found) == shown {
-			return errEnough
-		}
-		found = append(found, "/"+name)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) || len(found) == 0 {
+	found, err := filesIn(t.root)
+	if err != nil {
 		return err
 	}
-	names := strings.Join(found, ", ")
-	if err != nil {
+	if dir := t.ownVar.filled(); dir != nil {
+		names, err := namesIn(dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			found = append(found, "/var/"+name)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	names := strings.Join(found[:min(shown, len(found))], ", ")
+	if len(found) > shown {
 		names += " and more"
 	}
 	return fmt.Errorf("%w: it holds %s", disk.ErrNotEmpty, names)
+}
+
+// filesIn lists files in a file system: one more than are shown, at most.
+func filesIn(dir *os.File) (found []string, err error) {
+	err = walkMount(dir, "", func(_ *os.Root, name string, e fs.DirEntry) error {
+		if e.IsDir() || path.Dir(name) == lostFound {
+			return nil
+		}
+		if found = append(found, "/"+name); len(found) > shown {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return found, err
+}
+
+// namesIn lists a directory, without what a new file system has.
+func namesIn(dir *os.File) ([]string, error) {
+	again, err := openDir(dir, ".")
+	if err != nil {
+		return nil, err
+	}
+	defer again.Close()
+	names, err := again.Readdirnames(-1)
+	slices.Sort(names)
+	return slices.DeleteFunc(names, func(name string) bool { return name == lostFound }), err
+}
+
+// emptyVar takes back what a failed installation wrote into an empty file system for
+// /var, so that the next one finds it empty.
+func (t *target) emptyVar() error {
+	dir := t.ownVar.filled()
+	if dir == nil {
+		return nil
+	}
+	return walkMount(dir, "", func(root *os.Root, name string, _ fs.DirEntry) error {
+		if name == lostFound || path.Dir(name) == lostFound {
+			return nil
+		}
+		return root.Remove(name)
+	})
 }
 
 // clear removes what is to be replaced.

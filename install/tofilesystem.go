@@ -82,6 +82,9 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 	if err != nil {
 		return nil, err
 	}
+	if err := in.checkVarEarly(p); err != nil {
+		return nil, err
+	}
 	res, err := in.fill(ctx, t, p)
 	switch {
 	case err != nil && t.changed:
@@ -97,7 +100,7 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 // fill makes room and installs.
 func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, error) {
 	if t.Replace == ReplaceAll {
-		if err := t.clear(t.root, t.boot, t.loader.mountedESP); err != nil {
+		if err := t.clear(t.root, t.boot, t.loader.mountedESP, t.ownVar.filled()); err != nil {
 			return nil, err
 		}
 	}
@@ -114,7 +117,7 @@ func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, err
 	}
 	res, err := in.install(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.emptyVar())
 	}
 	if t.Cleanup {
 		if err := t.requestCleanup(); err != nil {
@@ -132,6 +135,7 @@ type target struct {
 	mounted disk.Mounted
 	boot    *os.File // a file system of its own; nil if there is none
 	bootFS  disk.Mounted
+	ownVar  *ownVar // nil if /var is on the root
 	loader  loaderPlaces
 	changed bool // what was there is gone, or is no longer what boots
 }
@@ -154,6 +158,9 @@ func (t *target) close() {
 		if f != nil {
 			f.Close()
 		}
+	}
+	if t.ownVar != nil {
+		t.ownVar.dir.Close()
 	}
 	t.loader.close()
 }
@@ -181,6 +188,9 @@ func (t *target) examine(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.findVar(ctx); err != nil {
+		return err
+	}
 	return t.findLoaderPlaces(ctx)
 }
 
@@ -205,7 +215,7 @@ func (t *target) openMount(name string) (*os.File, error) {
 func (t *target) place(c *config.Config) (place, error) {
 	p := place{
 		mount: func() (*mounts.View, error) { return mounts.Clone(t.Path, true) },
-		root:  t.root, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot"),
+		root:  t.root, rootUUID: t.mounted.UUID, bootPath: path.Join(t.mounted.Subtree, "boot"), ownVar: t.ownVar,
 	}
 	t.loader.tell(&p)
 	if c == nil {
@@ -278,7 +288,7 @@ func (t *target) bootArgs(spec *string) kargs.Line {
 	if t.boot != nil {
 		fstype = t.bootFS.Type
 	}
-	return kargs.Line{kargs.Arg("systemd.mount-extra=" + source + ":/boot:" + fstype + ":ro")}
+	return kargs.Line{kargs.Arg(mountExtra + "=" + source + ":/boot:" + fstype + ":ro")}
 }
 
 // finalize makes all durable, and unless that is to be skipped leaves the file systems
@@ -287,7 +297,7 @@ func (t *target) finalize() error {
 	if err := t.loader.sync(); err != nil {
 		return err
 	}
-	for _, dir := range []*os.File{t.boot, t.root} {
+	for _, dir := range []*os.File{t.boot, t.ownVar.filled(), t.root} {
 		if dir == nil {
 			continue
 		}

@@ -47,7 +47,7 @@ declare -A may=(
 	[install/plan]=''
 	[install/fat]=''
 	[install/disk]='install/plan'
-	[install]='composefs/verity boundimage image kargs osimage host bootloader deploy install/config install/plan install/disk install/fat'
+	[install]='composefs/verity boundimage image kargs osimage host bootloader deploy install/config install/plan install/disk install/fat setuproot'
 )
 
 for dir in $(go list -f '{{.Dir}}' ./... | sed "s|^$root/||"); do

@@ -99,7 +99,7 @@ var errExistingRoot = errors.New("interrupted before anything was changed")
 func (e *env) installToFilesystemCommand() *cli.Command {
 	return &cli.Command{
 		Name: "to-filesystem", Usage: "install into file systems that are mounted", ArgsUsage: "ROOT_PATH",
-		Description: "ROOT_PATH is where the root file system is mounted, with /boot in it if that is one of its own, and the EFI system partition on boot/efi, unless the only one is on the disk of the root.",
+		Description: "ROOT_PATH is where the root file system is mounted, with /boot and /var in it if they are file systems of their own, and the EFI system partition on boot/efi, unless the only one is on the disk of the root.",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root-mount-spec", Usage: "find the root by `SPEC`, such as LABEL=rootfs; empty for no root= argument (default: its UUID)"},
 			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for not mounting it (default: its UUID)"},
@@ -114,7 +114,7 @@ func (e *env) installToFilesystemCommand() *cli.Command {
 func (e *env) installToExistingRootCommand() *cli.Command {
 	return &cli.Command{
 		Name: "to-existing-root", Usage: "install over the system that runs", ArgsUsage: "[ROOT_PATH]",
-		Description: "ROOT_PATH is where a container sees the host's root, by default /target. What is in /boot and on the EFI system partition is removed; all else stays, and is below /sysroot afterwards.",
+		Description: "ROOT_PATH is where a container sees the host's root, by default /target. What is in /boot and on the EFI system partition is removed; all else stays, and is below /sysroot afterwards, or on its own file system.",
 		Flags: append([]cli.Flag{
 			newChoice("replace", "what happens to what is there, the `WAY`, see to-filesystem:", string(install.ReplaceAlongside), replaceable()...),
 			&cli.BoolFlag{Name: "acknowledge-destructive", Usage: "do not wait before anything is changed"},

@@ -20,6 +20,8 @@ type Mounted struct {
 	Subtree string // which directory of the file system is mounted, "/" for all
 	Options string // of the file system, separated by commas
 	UUID    string
+
+	Device mounts.Device // the same for all subvolumes of a btrfs
 }
 
 // IsMountPoint says whether the directory dir is the root of a mount.
@@ -50,7 +52,7 @@ func inspect(ctx context.Context, dir *os.File) (m Mounted, err error) {
 	if err != nil {
 		return m, err
 	}
-	m = Mounted{Type: at.FSType, Source: at.Source, Subtree: at.Root, Options: at.Options}
+	m = Mounted{Type: at.FSType, Source: at.Source, Subtree: at.Root, Options: at.Options, Device: at.Device}
 	if !strings.HasPrefix(m.Source, "/dev/") {
 		return m, nil
 	}
@@ -66,6 +68,23 @@ func inspect(ctx context.Context, dir *os.File) (m Mounted, err error) {
 	out, err := Tool(ctx, "", "blkid", "--probe", "--match-tag", "UUID", "--output", "value", m.Source)
 	m.UUID = strings.TrimSpace(string(out))
 	return m, err
+}
+
+// MountsBelow lists what is mounted below the mount point dir.
+func MountsBelow(dir *os.File) ([]string, error) {
+	const table = "/proc/self/mountinfo"
+	at, err := mountOf(dir, table)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find out what is mounted below %s: %w", dir.Name(), err)
+	}
+	all, err := mounts.Read(table)
+	var paths []string
+	for _, m := range all {
+		if strings.HasPrefix(m.Path, at.Path+"/") {
+			paths = append(paths, m.Path)
+		}
+	}
+	return paths, err
 }
 
 // mountOf is the mount on which file is, in a process's table of mounts.

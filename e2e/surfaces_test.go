@@ -40,6 +40,8 @@ func TestSurfaces(t *testing.T) {
 	h.Run("echo 'ghost:!::' >>/etc/gshadow; echo 'ghost:!:1::::::' >>/etc/shadow")
 	h.Run("mount -o remount,bind,rw /sysroot && mkdir -p /sysroot/etc /sysroot/usr/bin /sysroot/home/me && touch /sysroot/usr/bin/old /sysroot/home/me/file /sysroot/etc/bootc-destructive-cleanup && mount -o remount,bind,ro /sysroot")
 
+	h.wants("bootc upgrade --quiet --check --full | grep -c '^  Bound image: "+app+", [0-9]* B$'", "1")
+	h.wants("test -e /sysroot/composefs/bootc/storage || echo none", "none")
 	h.Run("bootc upgrade --quiet")
 	const storage = "/usr/lib/bootc/storage"
 	h.wants("cat "+storage+"/overlay/*/diff/app", "the app")
@@ -56,7 +58,10 @@ func TestSurfaces(t *testing.T) {
 	h.wants("for i in $(seq 60); do test -e /sysroot/etc/bootc-destructive-cleanup || break; sleep 1; done; ls -d /sysroot/usr /sysroot/etc/bootc-destructive-cleanup /sysroot/home/me/file 2>/dev/null || :", "/sysroot/home/me/file")
 	h.wants("cat "+storage+"/overlay/*/diff/app", "the app")
 
-	// Nothing is staged without what it is bound to; a rollback is told of.
+	// What is here is not fetched again. Nothing is staged without what it is bound to; a
+	// rollback is told of.
+	h.serve(testimage.Append(t, v2, []registrytest.Entry{registrytest.File("usr/share/os-version", "3\n")}, nil))
+	h.wants("bootc upgrade --quiet --check --full | grep -c '^  Bound image: "+app+", is here$'", "1")
 	h.serve(testimage.Append(t, v2, []registrytest.Entry{
 		registrytest.File(unit, "[Container]\nImage=registry.test/acme/missing:v1\n"),
 	}, nil))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/bootc-go/bootc/install/config"
+	"github.com/bootc-go/bootc/internal/initrd"
 	"github.com/bootc-go/bootc/kargs/kargsd"
 	"github.com/bootc-go/bootc/osimage"
 	"github.com/bootc-go/bootc/selinux"
@@ -136,8 +137,8 @@ func checkInitramfs(r *root) error {
 			return judge(err)
 		}
 	}
-	switch has, err := archiveHas(in, setupRoot); {
-	case errors.Is(err, errUnknownFormat):
+	switch has, err := initrd.Has(in, func(name string) bool { return name == setupRoot }); {
+	case errors.Is(err, initrd.ErrUnknownFormat):
 		return nil
 	case err != nil:
 		return found("/%s: %v", name, err)

@@ -2,8 +2,6 @@ package lint
 
 import (
 	"bytes"
-	"compress/gzip"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -247,59 +245,6 @@ func TestNoFalseAlarm(t *testing.T) {
 	if r := lintTree(t, x, Options{}); len(r.Findings) != 0 {
 		t.Errorf("%+v", r.Findings)
 	}
-}
-
-func TestInitramfsFormats(t *testing.T) {
-	t.Parallel()
-	x := clean(t)
-	archive := x.cpio(initramfs(t))
-	micro := tree{t, t.TempDir()}
-	micro.write("kernel/x86/microcode/GenuineIntel.bin", "microcode")
-	early := append(x.cpio(micro), make([]byte, 512)...)
-	for name, tool := range map[string][]string{
-		"gzip": {"gzip", "-c"}, "zstd": {"zstd", "-qc", "--long=27"}, "xz": {"xz", "-c", "--check=crc32"}, "plain": {"cat"},
-	} {
-		cmd := exec.CommandContext(t.Context(), testtool.Path(t, tool[0]), tool[1:]...)
-		cmd.Stdin = bytes.NewReader(archive)
-		packed, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, image := range [][]byte{packed, append(slices.Clone(early), packed...)} {
-			if has, err := archiveHas(bytes.NewReader(image), setupRoot); !has || err != nil {
-				t.Errorf("%s: %v, %v", name, has, err)
-			}
-			if has, err := archiveHas(bytes.NewReader(image), "usr/lib/bootc/other"); has || err != nil {
-				t.Errorf("%s: something else: %v, %v", name, has, err)
-			}
-			if _, err := archiveHas(bytes.NewReader(image[:len(image)-len(packed)/2]), "usr/lib/bootc/other"); err == nil {
-				t.Errorf("%s: what is cut off is an archive", name)
-			}
-		}
-	}
-	if _, err := archiveHas(strings.NewReader("BZh91AY&SY..."), setupRoot); err == nil {
-		t.Error("bzip2 is known")
-	}
-	var twice bytes.Buffer
-	w := gzip.NewWriter(&twice)
-	for range 2 {
-		inner := slices.Clone(twice.Bytes())
-		twice.Reset()
-		w.Reset(&twice)
-		_, _ = w.Write(append(inner, "\x1f\x8b 6"...))
-		w.Close()
-	}
-	if _, err := archiveHas(&twice, setupRoot); !errors.Is(err, errUnknownFormat) {
-		t.Errorf("packed twice: %v", err)
-	}
-}
-
-func FuzzInitramfs(f *testing.F) {
-	f.Add([]byte("070701" + strings.Repeat("0", 88) + "0000000B" + strings.Repeat("0", 8) + "TRAILER!!!\x00\x00\x00\x00"))
-	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = archiveHas(bytes.NewReader(data), setupRoot)
-	})
 }
 
 // TestHostileRoot has links that lead out of the root, pipes that nobody writes to, and

@@ -1,4 +1,5 @@
-package lint
+// Package initrd looks into an initramfs.
+package initrd
 
 import (
 	"bufio"
@@ -14,8 +15,8 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// errUnknownFormat means that an initramfs is compressed in a way that is not known.
-var errUnknownFormat = errors.New("unknown compression")
+// ErrUnknownFormat means that an initramfs is compressed in a way that is not known.
+var ErrUnknownFormat = errors.New("unknown compression")
 
 // Limits of what is read of an initramfs. The kernel unpacks it into memory.
 const (
@@ -24,16 +25,18 @@ const (
 	cpioHeaderLen = 110
 )
 
-// archiveHas says whether the initramfs has a file called name. An initramfs is a
-// sequence of cpio archives, each of which may be compressed, with zero bytes between
-// them (Documentation/driver-api/early-userspace/buffer-format.rst of the kernel): the
-// first has the microcode, the last the system.
-func archiveHas(r io.Reader, name string) (bool, error) {
-	return partHas(r, name, decompress)
+// Has says whether the initramfs has a file, or a link, that is not empty and whose name
+// is accepted. Names have no slash before them. All are offered until one is accepted.
+//
+// An initramfs is a sequence of cpio archives, each of which may be compressed, with zero
+// bytes between them (Documentation/driver-api/early-userspace/buffer-format.rst of the
+// kernel): the first has the microcode, the last the system.
+func Has(r io.Reader, accept func(name string) bool) (bool, error) {
+	return partHas(r, accept, decompress)
 }
 
 // partHas reads archives; unpack makes one of data that is none.
-func partHas(r io.Reader, name string, unpack func(io.Reader, []byte) (io.Reader, error)) (bool, error) {
+func partHas(r io.Reader, accept func(string) bool, unpack func(io.Reader, []byte) (io.Reader, error)) (bool, error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	for {
 		if err := skipZeros(in); err != nil {
@@ -44,7 +47,7 @@ func partHas(r io.Reader, name string, unpack func(io.Reader, []byte) (io.Reader
 			return false, fmt.Errorf("it ends within an archive: %w", err)
 		}
 		if isCPIO(magic) {
-			has, err := cpioHas(in, name)
+			has, err := cpioHas(in, accept)
 			if has || err != nil {
 				return has, err
 			}
@@ -54,12 +57,12 @@ func partHas(r io.Reader, name string, unpack func(io.Reader, []byte) (io.Reader
 		if err != nil {
 			return false, err
 		}
-		return partHas(io.LimitReader(out, maxUnpacked), name, notTwice)
+		return partHas(io.LimitReader(out, maxUnpacked), accept, notTwice)
 	}
 }
 
 // notTwice refuses what is compressed within something compressed.
-func notTwice(io.Reader, []byte) (io.Reader, error) { return nil, errUnknownFormat }
+func notTwice(io.Reader, []byte) (io.Reader, error) { return nil, ErrUnknownFormat }
 
 func ignoreEOF(err error) error {
 	if errors.Is(err, io.EOF) {
@@ -99,11 +102,11 @@ func decompress(in io.Reader, magic []byte) (io.Reader, error) {
 	case bytes.HasPrefix(magic, []byte("\xfd7zXZ")):
 		return xz.NewReader(in)
 	}
-	return nil, errUnknownFormat
+	return nil, ErrUnknownFormat
 }
 
 // cpioHas reads one archive in the format newc, to its trailer.
-func cpioHas(in *bufio.Reader, name string) (bool, error) {
+func cpioHas(in *bufio.Reader, accept func(string) bool) (bool, error) {
 	for {
 		size, entry, err := cpioEntry(in)
 		if err != nil {
@@ -112,7 +115,7 @@ func cpioHas(in *bufio.Reader, name string) (bool, error) {
 		switch {
 		case entry == "TRAILER!!!":
 			return false, nil
-		case path.Clean("/" + entry)[1:] == name && size > 0:
+		case size > 0 && accept(path.Clean("/" + entry)[1:]):
 			return true, nil
 		}
 		if _, err := io.CopyN(io.Discard, in, (size+3)&^3); err != nil {

@@ -21,6 +21,7 @@ units=/usr/lib/systemd/system
 install -d "$destdir$units"/{basic.target.wants,boot-complete.target.requires}
 ln -sf ../bootc-boot-complete.service "$destdir$units/basic.target.wants/"
 ln -sf ../bootc-boot-check.service "$destdir$units/boot-complete.target.requires/"
+install -D -m 644 systemd/grub-common.conf "$destdir$units/grub-common.service.d/10-bootc.conf"
 put 644 /usr/lib/bootc/kargs.d systemd/10-bootc-panic.toml
 put 644 /usr/lib/systemd/system-preset systemd/*.preset
 put 755 /usr/lib/bootc systemd/destructive-cleanup

@@ -32,6 +32,8 @@ type platform struct {
 	UKI        bool            // a unified kernel image, with an addon
 	OldKernel  bool            // Linux 6.1; with initramfs-tools only
 	RAID       bool            // with mdadm and LVM; with initramfs-tools only
+	Encrypted  bool            // the image can have an encrypted root; with dracut only
+	TPM        string          // the machine's, see testvm.TPM; none, if empty
 	Panics     bool            // kernels may panic
 	Watchdog   bool            // the machine has one
 }
@@ -142,7 +144,7 @@ func bootDisk(t *testing.T, p platform, disk string, more ...testvm.Disk) *testH
 	t.Helper()
 	registry := registrytest.New(t)
 	disks := append([]testvm.Disk{{Path: disk}}, more...)
-	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics, Watchdog: p.Watchdog}), t, registry}
+	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics, Watchdog: p.Watchdog, TPM: p.TPM}), t, registry}
 	h.WaitBoot()
 	h.pointAtRegistry()
 	return h

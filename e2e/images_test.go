@@ -18,6 +18,9 @@ func os1(t testing.TB, p platform) testimage.Image {
 	if p.RAID {
 		base = testimage.Build(t, base, "testdata/Containerfile.raid", t.TempDir())
 	}
+	if p.Encrypted {
+		base = testimage.Build(t, base, "testdata/Containerfile.encrypted", t.TempDir())
+	}
 	return testimage.Build(t, base, "testdata/Containerfile.v1", t.TempDir())
 }
 

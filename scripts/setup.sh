@@ -16,7 +16,7 @@ packages=(
 	debian-archive-keyring gpg mmdebstrap pigz zstd
 	# disks and boot loaders, for bootc install and for the oracles
 	btrfs-progs dosfstools grub-common grub-efi-amd64-bin grub-pc-bin mtools
-	qemu-utils systemd-boot xfsprogs
+	qemu-utils swtpm systemd-boot xfsprogs
 	# initramfs, unified kernel images and completions, for bootc container and completion
 	cpio fish groff-base zsh
 	# bench and lint

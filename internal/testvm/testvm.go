@@ -48,6 +48,7 @@ type Options struct {
 	Memory   int      // MiB; 2048, if 0
 	Panics   bool     // a kernel that panics is part of the test
 	Watchdog bool     // the machine has one, an Intel 6300ESB
+	TPM      string   // the directory of its TPM 2.0, see TPM; "" for none
 }
 
 // Disk is a disk of a machine.
@@ -132,6 +133,9 @@ func arguments(t testing.TB, dir string, o Options) []string {
 		}
 		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=%s,file=%s,cache=%s", i, format(d.Path), d.Path, cache),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,bootindex=%d", i, d.Serial, i+1))
+	}
+	if o.TPM != "" {
+		args = append(args, tpmArguments(t, dir, o.TPM)...)
 	}
 	return append(args, agentArguments(t, dir)...)
 }

@@ -260,7 +260,7 @@ func isRootArg(a kargs.Arg) bool {
 	case "root", "rootflags", "rootfstype", "rw", "ro", "systemd.mount-extra":
 		return true
 	default:
-		return strings.HasPrefix(key, "rd.")
+		return strings.HasPrefix(key, "rd.") || strings.HasPrefix(key, "luks.")
 	}
 }
 

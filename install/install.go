@@ -58,6 +58,8 @@ type Options struct {
 	// Files is the image, if it is that of the container that runs; else nil.
 	Files fs.FS
 
+	encrypted bool // the root will be
+
 	Image    image.Options // how to reach registries
 	Clock    func() time.Time
 	Progress progress.Func
@@ -283,6 +285,9 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) (err error) {
 	}
 	if uki && p.esp == nil && in.kind == bootloader.GRUB {
 		return p.lacksESP("the unified kernel image")
+	}
+	if err := in.checkEncrypted(pulled.FS, pulled.OS.Kernel); err != nil {
+		return err
 	}
 	if in.kind == bootloader.GRUB {
 		if err := disk.NeedTools("grub-mkimage"); err != nil {

@@ -400,10 +400,14 @@ func TestToDiskRefuses(t *testing.T) {
 		{"no image", 3 * gib, func(o *Options, _ *DiskOptions) { o.Source = absent }, nil, "v1"},
 		{"no target", 3 * gib, func(o *Options, _ *DiskOptions) { o.Target.Ref, o.CheckTarget = absent, true }, nil, "check that upgrades will be possible"},
 		{"root too large", 3 * gib, func(_ *Options, d *DiskOptions) { d.RootSize = 3 * gib }, nil, "a root of 3072 MiB is too large"},
-		{"LUKS", 3 * gib, func(_ *Options, d *DiskOptions) { d.Block = config.TPM2LUKS }, nil, "does not allow the block setup tpm2-luks"},
-		{"LUKS by configuration", 3 * gib, func(o *Options, _ *DiskOptions) {
-			o.Config = &config.Config{Block: []config.BlockSetup{config.TPM2LUKS}}
-		}, nil, "the block setup tpm2-luks is not supported"},
+		{"LUKS in a file", 3 * gib, func(_ *Options, d *DiskOptions) { d.Block = config.TPM2LUKS }, nil, "the block setup tpm2-luks makes a disk that no machine but this one opens"},
+		{"LUKS in a file by configuration", 3 * gib, func(o *Options, _ *DiskOptions) {
+			o.Config = &config.Config{Block: []config.BlockSetup{config.TPM2LUKS, config.Direct}}
+		}, nil, "the block setup tpm2-luks makes a disk that no machine but this one opens"},
+		{"LUKS against the configuration", 3 * gib, func(o *Options, d *DiskOptions) {
+			o.Config = &config.Config{Block: []config.BlockSetup{config.Direct}}
+			d.Block = config.TPM2LUKS
+		}, nil, "the configuration does not allow the block setup tpm2-luks"},
 		{"stateroot", 3 * gib, func(o *Options, _ *DiskOptions) {
 			o.Config = &config.Config{Block: []config.BlockSetup{config.Direct}, Stateroot: &other}
 		}, nil, `the stateroot "other"`},

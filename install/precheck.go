@@ -22,6 +22,9 @@ func (in *installer) checkFiles(ctx context.Context) error {
 	if _, err := os.Kernel.WithAddons(in.Files, in.Addons); err != nil {
 		return err
 	}
+	if err := in.checkEncrypted(in.Files, os.Kernel); err != nil {
+		return err
+	}
 	for _, name := range []string{"boot", "sysroot"} {
 		if st, err := fs.Stat(in.Files, name); err != nil || !st.IsDir() {
 			return fmt.Errorf("%w: the image has no directory /%s", osimage.ErrNotBootable, name)

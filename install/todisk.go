@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -27,6 +28,7 @@ type DiskOptions struct {
 	Filesystem config.Filesystem // of the root; "" leaves it to the configuration
 	Block      config.BlockSetup // "" leaves it to the configuration
 	RootSize   int64             // in bytes; 0 for all there is
+	Host       string            // where /sys and /dev of this machine are; "" is "/"
 }
 
 // ToDisk makes a disk that boots the image. It gets a new partition table, with
@@ -46,12 +48,17 @@ func toDisk(ctx context.Context, o Options, d DiskOptions) (*Result, error) {
 	if err := d.fromConfig(o.Config); err != nil {
 		return nil, err
 	}
+	if o.encrypted = d.Block == config.TPM2LUKS; o.encrypted {
+		if err := disk.CheckEncryption(ctx, cmp.Or(d.Host, "/")); err != nil {
+			return nil, err
+		}
+	}
 	target, err := disk.Open(ctx, d.Path, d.Loopback)
 	if err != nil {
 		return nil, err
 	}
 	defer target.Close() //nolint:errcheck // closed before, if all went well
-	p, err := plan.New(plan.Options{DiskSize: target.Size(), SectorSize: target.SectorSize(), Arch: o.Arch, RootSize: d.RootSize})
+	p, err := plan.New(plan.Options{DiskSize: target.Size(), SectorSize: target.SectorSize(), Arch: o.Arch, RootSize: d.RootSize, Boot: o.encrypted})
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +91,7 @@ func toDisk(ctx context.Context, o Options, d DiskOptions) (*Result, error) {
 // fromConfig fills in what the command line left to the configuration, and refuses
 // what cannot be done.
 func (d *DiskOptions) fromConfig(c *config.Config) error {
-	block := []config.BlockSetup{config.Direct}
+	block := []config.BlockSetup{config.Direct, config.TPM2LUKS}
 	if c != nil {
 		block = c.Block
 		if d.Filesystem == "" && c.RootFSType != nil {
@@ -103,8 +110,8 @@ func (d *DiskOptions) fromConfig(c *config.Config) error {
 	switch {
 	case !slices.Contains(block, d.Block):
 		return fmt.Errorf("the configuration does not allow the block setup %s", d.Block)
-	case d.Block != config.Direct:
-		return fmt.Errorf("the block setup %s is not supported: only direct is", d.Block)
+	case d.Block == config.TPM2LUKS && d.Loopback:
+		return errors.New("the block setup tpm2-luks makes a disk that no machine but this one opens: install on a disk of the machine, not into a file")
 	}
 	return nil
 }
@@ -131,21 +138,30 @@ func (j *diskJob) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer esp.Close()
-	res, err := j.fillRoot(ctx, esp.Root)
+	res, err := j.makeRoot(ctx, esp.Root)
 	if err != nil {
 		return nil, err
 	}
 	return res, j.writeESP(ctx, espPart, esp.Root)
 }
 
-// fillRoot makes the root and installs into it. The files of the ESP go into esp.
-func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
+// makeRoot makes the root and installs into it. The files of the ESP go into esp.
+func (j *diskJob) makeRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	rootPart, _ := j.plan.Find(plan.Root)
 	part, err := j.disk.Partition(ctx, rootPart)
 	if err != nil {
 		return nil, err
 	}
 	defer part.Close()
+	if j.encrypted {
+		return j.encryptRoot(ctx, part, esp)
+	}
+	return j.fillRoot(ctx, part, esp, nil)
+}
+
+// fillRoot makes the root's file system on part and installs into it. The initramfs
+// opens part by the kernel arguments open, if it has to.
+func (j *diskJob) fillRoot(ctx context.Context, part *disk.Partition, esp *os.File, open kargs.Line) (*Result, error) {
 	j.say("making %s for the root", j.fstype)
 	uuid, err := part.MakeFilesystem(ctx, j.fstype, string(plan.Root))
 	if err != nil {
@@ -157,14 +173,16 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	}
 	defer root.Close()
 	j.done = "partitioned and formatted"
-	boot, err := makeDir(root.Root, "boot")
+	boot, err := j.openBoot(ctx, root.Root, uuid)
 	if err != nil {
 		return nil, err
 	}
-	defer boot.Close()
+	defer boot.close()
 	res, err := j.install(ctx, place{
-		root: root.Root, boot: boot, esp: esp, bios: j.bios(),
-		args: kargs.Line{kargs.Arg("root=UUID=" + uuid), "rw"}, discoverable: true, rootUUID: uuid, bootPath: "/boot",
+		root: root.Root, boot: boot.dir, esp: esp, bios: j.bios(),
+		args:         slices.Concat(kargs.Line{kargs.Arg("root=UUID=" + uuid), "rw"}, open, boot.args),
+		discoverable: open == nil, // what discovers an encrypted root opens it itself
+		rootUUID:     boot.uuid, bootPath: boot.path,
 		mount: func() (*mounts.View, error) { return part.Mount(j.fstype) },
 		clear: func() error { return nil }, // all is new
 	})
@@ -173,10 +191,12 @@ func (j *diskJob) fillRoot(ctx context.Context, esp *os.File) (*Result, error) {
 	}
 	j.done = "partitioned and formatted, and the image is deployed"
 	j.say("finishing the root")
+	if err := boot.finish(); err != nil {
+		return nil, err
+	}
 	if err := disk.Trim(root.Root); err != nil {
 		return nil, err
 	}
-	boot.Close()
 	return res, disk.Seal(root.Root)
 }
 

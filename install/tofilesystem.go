@@ -252,7 +252,7 @@ func (t *target) rootArgs(spec *string) (kargs.Line, error) {
 	if root, ok := t.Inherit.Last("root"); ok {
 		line := kargs.Line{kargs.Arg("root=" + root)}
 		for _, a := range t.Inherit {
-			if a.Key() == "rootflags" || strings.HasPrefix(a.Key(), "rd.") {
+			if a.Key() == "rootflags" || strings.HasPrefix(a.Key(), "rd.") || strings.HasPrefix(a.Key(), "luks.") {
 				line = append(line, a)
 			}
 		}
@@ -270,9 +270,7 @@ func (t *target) rootArgs(spec *string) (kargs.Line, error) {
 	return line, nil
 }
 
-// bootArgs have systemd mount a /boot that is a file system of its own. There is no
-// boot= among them, by which dracut's FIPS module finds it: initramfs-tools takes
-// that for the name of a script and does not boot.
+// bootArgs have systemd mount a /boot that is a file system of its own.
 func (t *target) bootArgs(spec *string) kargs.Line {
 	source := ""
 	switch {
@@ -288,7 +286,7 @@ func (t *target) bootArgs(spec *string) kargs.Line {
 	if t.boot != nil {
 		fstype = t.bootFS.Type
 	}
-	return kargs.Line{kargs.Arg(mountExtra + "=" + source + ":/boot:" + fstype + ":ro")}
+	return kargs.Line{mountBoot(source, fstype)}
 }
 
 // finalize makes all durable, and unless that is to be skipped leaves the file systems

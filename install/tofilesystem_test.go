@@ -59,7 +59,7 @@ func TestToFilesystem(t *testing.T) {
 		{"separate /boot", "ext4", FilesystemOptions{}, true, "options root=UUID=UUID rw systemd.mount-extra=UUID=BOOT:/boot:ext4:ro fromconfig"},
 		{"specs", "ext4", FilesystemOptions{RootSpec: &label, BootSpec: &empty}, true, "options root=LABEL=x rw fromconfig"},
 		{"no root=", "ext4", FilesystemOptions{RootSpec: &empty}, false, "options rw fromconfig"},
-		{"inherited", "ext4", FilesystemOptions{Inherit: kargs.Parse("quiet root=/dev/sda2 rootflags=noatime rd.luks=1 splash")}, false, "options root=/dev/sda2 rootflags=noatime rd.luks=1 rw fromconfig"},
+		{"inherited", "ext4", FilesystemOptions{Inherit: kargs.Parse("quiet root=/dev/sda2 rootflags=noatime rd.luks=1 luks.uuid=2 splash")}, false, "options root=/dev/sda2 rootflags=noatime rd.luks=1 luks.uuid=2 rw fromconfig"},
 		{"wipe", "ext4", FilesystemOptions{Replace: ReplaceAll}, true, "options root=UUID=UUID rw systemd.mount-extra=UUID=BOOT:"},
 		{"alongside", "ext4", FilesystemOptions{Replace: ReplaceAlongside, Cleanup: true, SkipFinalize: true}, false, "options root=UUID=UUID rw fromconfig"},
 	}

@@ -9,6 +9,7 @@ func examples() map[string][]example {
 	return map[string][]example{
 		"bootc install to-disk": {
 			{"In a container of the image, onto a disk with all that is on it", "podman run --rm --privileged --pid=host -v /dev:/dev -v /var/lib/containers:/var/lib/containers quay.io/acme/os:44 bootc install to-disk --wipe /dev/nvme0n1"},
+			{"With a root that only this machine's TPM opens", "bootc install to-disk --block-setup tpm2-luks --filesystem ext4 --source-imgref docker://quay.io/acme/os:44 /dev/nvme0n1"},
 			{"An image from a registry, into a file that a virtual machine can use as its disk", "bootc install to-disk --via-loopback --filesystem ext4 --source-imgref docker://quay.io/acme/os:44 --target-imgref quay.io/acme/os:44 disk.raw"},
 		},
 		"bootc install to-filesystem": {

@@ -40,7 +40,7 @@ func (e *env) installToDiskCommand() *cli.Command {
 			"In a container, what is installed is the container's image; elsewhere --source-imgref names it, and --filesystem is needed.",
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "wipe", Usage: "replace what is on the device"},
-			newChoice("block-setup", "how the root lies on the disk, the `SETUP`:", "", string(config.Direct)).also(string(config.TPM2LUKS)),
+			newChoice("block-setup", "how the root lies on the disk, the `SETUP`: direct, or tpm2-luks, encrypted with a key of this machine's TPM 2.0 (default: the first that the configuration allows, else direct)", "", string(config.Direct), string(config.TPM2LUKS)),
 			newChoice("filesystem", "make the root of the `TYPE`:", "", words(config.KnownFilesystems())...),
 			&cli.StringFlag{Name: "root-size", Usage: "make the root `SIZE` large, in MiB or with M, G or T behind the number"},
 			&cli.BoolFlag{Name: "via-loopback", Usage: "DEVICE is a regular file that becomes a disk image"},
@@ -54,7 +54,7 @@ func (e *env) installToDisk(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d := install.DiskOptions{Path: args[0], Loopback: c.Bool("via-loopback"), Wipe: c.Bool("wipe")}
+	d := install.DiskOptions{Path: args[0], Loopback: c.Bool("via-loopback"), Wipe: c.Bool("wipe"), Host: e.root}
 	if d.RootSize, err = mebibytes(c.String("root-size")); err != nil {
 		return usageError(c, "--root-size: %w", err)
 	}

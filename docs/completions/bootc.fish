@@ -232,7 +232,7 @@ complete -c bootc -n '__bootc_at bootc install' -a 'print-configuration' -d 'pri
 complete -c bootc -n '__bootc_at bootc install' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc install to-disk' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc install to-disk' -l wipe -d 'replace what is on the device'
-complete -c bootc -n '__bootc_at bootc install to-disk' -l block-setup -x -a 'direct' -d 'how the root lies on the disk, the SETUP: direct'
+complete -c bootc -n '__bootc_at bootc install to-disk' -l block-setup -x -a 'direct tpm2-luks' -d 'how the root lies on the disk, the SETUP: direct, or tpm2-luks, encrypted with a key of this machine\'s TPM 2.0 (default: the first that the configuration allows, else direct)'
 complete -c bootc -n '__bootc_at bootc install to-disk' -l filesystem -x -a 'ext4 xfs btrfs' -d 'make the root of the TYPE: ext4, xfs or btrfs'
 complete -c bootc -n '__bootc_at bootc install to-disk' -l root-size -x -d 'make the root SIZE large, in MiB or with M, G or T behind the number'
 complete -c bootc -n '__bootc_at bootc install to-disk' -l via-loopback -d 'DEVICE is a regular file that becomes a disk image'

@@ -203,7 +203,7 @@ __bootc_enter() {
 # __bootc_value sets value to what the flag $2 of the command $1 takes; it fails if it takes none.
 __bootc_value() {
     case "$1 $2" in
-    'bootc install to-disk --block-setup') value='direct' ;;
+    'bootc install to-disk --block-setup') value='direct tpm2-luks' ;;
     'bootc install to-disk --filesystem') value='ext4 xfs btrfs' ;;
     'bootc install to-disk --root-size') value='' ;;
     'bootc install to-disk --source-imgref') value='' ;;

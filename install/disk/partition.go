@@ -147,7 +147,13 @@ func (d *Disk) node(ctx context.Context, p plan.Partition) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openNode(ctx, name, number)
+}
+
+// openNode opens the device with that name and number, as soon as it has a node.
+func openNode(ctx context.Context, name string, number mounts.Device) (*os.File, error) {
 	var f *os.File
+	var err error
 	late := fmt.Errorf("%s did not appear: a container needs the host's /dev (-v /dev:/dev)", name)
 	err = wait(ctx, 100, late, func() (bool, error) {
 		f, err = os.OpenFile(name, os.O_RDWR, 0)

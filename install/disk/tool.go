@@ -8,11 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // packages are the Debian packages of the programs.
 var packages = map[string]string{
 	"blkid": "util-linux", "lsblk": "util-linux", "wipefs": "util-linux", "sfdisk": "fdisk",
+	"cryptsetup": "cryptsetup-bin", "systemd-cryptenroll": "systemd-cryptsetup",
 	"grub-mkimage": "grub-common", "mkfs.ext4": "e2fsprogs", "mkfs.xfs": "xfsprogs", "mkfs.btrfs": "btrfs-progs",
 }
 
@@ -36,6 +38,10 @@ func start(ctx context.Context, input string, d *Disk, name string, args ...stri
 		names = strings.NewReplacer(inherited, d.name)
 	}
 	cmd.Stdin = strings.NewReader(input)
+	// Whoever interrupts this program leaves it to it what becomes of the others.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// Device mapper does not wait for udev, which containers do not see answer.
+	cmd.Env = append(cmd.Environ(), "DM_DISABLE_UDEV=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

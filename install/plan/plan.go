@@ -16,6 +16,7 @@ const (
 
 	biosBootSize = 1 * mib
 	espSize      = 1 * gib
+	bootSize     = 510 * mib
 	// rootMin is what the largest of the file systems' own demands, 300 MiB of
 	// XFS, leaves some room in. Whether the image fits shows when its size is
 	// known.
@@ -29,6 +30,7 @@ type Role string
 const (
 	BIOSBoot Role = "BIOS-BOOT"
 	ESP      Role = "EFI-SYSTEM"
+	Boot     Role = "boot"
 	Root     Role = "root"
 )
 
@@ -41,6 +43,9 @@ const (
 	typeESP       = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 	typeRootAMD64 = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 	typeRootARM64 = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"
+	// The boot partition is mounted by the kernel's command line, and by nothing that
+	// goes by its type.
+	typeBoot = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 )
 
 // Options are what a layout depends on.
@@ -49,6 +54,7 @@ type Options struct {
 	SectorSize int64  // in bytes: 512 or 4096
 	Arch       string // GOARCH
 	RootSize   int64  // in bytes; 0 means what is left
+	Boot       bool   // a partition of its own for /boot, for a root that no boot loader reads
 }
 
 // Plan is the layout of a disk: a GPT and what it says.
@@ -94,6 +100,9 @@ func layout(o Options) (*Plan, error) {
 		return nil, fmt.Errorf("no layout is known for the architecture %s", o.Arch)
 	}
 	add(ESP, typeESP, espSize)
+	if o.Boot {
+		add(Boot, typeBoot, bootSize)
+	}
 	size, err := rootSize(o, end)
 	if err != nil {
 		return nil, err

@@ -96,6 +96,11 @@ func TestPlanOnDisk(t *testing.T) {
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+2049 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
 		},
 		{
+			"boot partition",
+			Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64", Boot: true},
+			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+510 0FC63DAF-8483-4772-8E79-3D69D8477DE4 boot, 1536+8703 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
+		},
+		{
 			"the least",
 			Options{DiskSize: 1539 * mib, SectorSize: 512, Arch: "amd64"},
 			"1+1 21686148-6449-6E6F-744E-656564454649 BIOS-BOOT, 2+1024 C12A7328-F81F-11D2-BA4B-00A0C93EC93B EFI-SYSTEM, 1026+512 4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 root",
@@ -146,6 +151,11 @@ func TestPlanRefuses(t *testing.T) {
 			"disk too small",
 			Options{DiskSize: 1538 * mib, SectorSize: 512, Arch: "amd64"},
 			"cannot lay out the disk: it has 1538 MiB, but 1539 MiB are the least: 1026 MiB for the boot loaders, 512 MiB for the root",
+		},
+		{
+			"disk too small with a boot partition",
+			Options{DiskSize: 2048 * mib, SectorSize: 512, Arch: "amd64", Boot: true},
+			"cannot lay out the disk: it has 2048 MiB, but 2049 MiB are the least: 1536 MiB for the boot loaders, 512 MiB for the root",
 		},
 		{"empty disk", Options{SectorSize: 512, Arch: "amd64"}, "cannot lay out the disk: it has 0 MiB, but 1539 MiB are the least: 1026 MiB for the boot loaders, 512 MiB for the root"},
 		{"root too small", Options{DiskSize: 10 * gib, SectorSize: 512, Arch: "amd64", RootSize: 100 * mib}, "cannot lay out the disk: a root of 100 MiB is too small: 512 MiB are the least"},

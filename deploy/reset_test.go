@@ -889,14 +889,14 @@ func TestResetKernelArguments(t *testing.T) {
 		o    ResetOptions
 		want string
 	}{
-		{ResetOptions{}, "root=UUID=x rw of-image rd.luks.uuid=1"},
+		{ResetOptions{}, "root=UUID=x rw of-image rd.luks.uuid=1 luks.uuid=2"},
 		{ResetOptions{NoRootKargs: true}, "of-image rd.luks.uuid=1"},
-		{ResetOptions{Kargs: kargs.Line{"console=ttyS0", "quiet"}}, "root=UUID=x rw of-image rd.luks.uuid=1 console=ttyS0 quiet"},
+		{ResetOptions{Kargs: kargs.Line{"console=ttyS0", "quiet"}}, "root=UUID=x rw of-image rd.luks.uuid=1 luks.uuid=2 console=ttyS0 quiet"},
 	} {
 		m, _ := fakeMachine(t, osVersion{version: "1", kargs: `["of-image", "rd.luks.uuid=1"]`})
 		must := func(_ bool, err error) { t.Helper(); m.must(err) }
 		m.must(m.with(func(s *Sysroot) error {
-			must(s.SetOptions(t.Context(), "tuned", kargs.Line{"isolcpus=1"}, true))
+			must(s.SetOptions(t.Context(), "tuned", kargs.Line{"isolcpus=1", "luks.uuid=2"}, true))
 			return nil
 		}))
 		m.reboot()

@@ -68,7 +68,7 @@ func (p *Partition) Encrypt(ctx context.Context) (*Encrypted, error) {
 }
 
 // encrypt binds to no PCR: what they hold now is of the system that installs, and the
-// host's may never be the same. See docs/adr.
+// host's may never be the same: docs/adr/0041-an-encrypted-root-is-bound-to-no-pcr.md.
 func (p *Partition) encrypt(ctx context.Context) (*Encrypted, error) {
 	// It is known to nobody, and in no file. It may be weak against guessing, for it
 	// is random and soon gone.

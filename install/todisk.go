@@ -91,16 +91,13 @@ func toDisk(ctx context.Context, o Options, d DiskOptions) (*Result, error) {
 // fromConfig fills in what the command line left to the configuration, and refuses
 // what cannot be done.
 func (d *DiskOptions) fromConfig(c *config.Config) error {
-	block := []config.BlockSetup{config.Direct, config.TPM2LUKS}
-	if c != nil {
-		block = c.Block
-		if d.Filesystem == "" && c.RootFSType != nil {
-			d.Filesystem = *c.RootFSType
-		}
+	if c != nil && d.Filesystem == "" && c.RootFSType != nil {
+		d.Filesystem = *c.RootFSType
 	}
 	if d.Filesystem == "" {
 		return ErrNoFilesystem
 	}
+	block := c.BlockSetups()
 	if d.Block == "" {
 		if len(block) == 0 {
 			return errors.New("the configuration allows no block setup")

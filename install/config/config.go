@@ -27,6 +27,8 @@ type Config struct {
 	Bootloader                *Bootloader  `toml:"bootloader" json:"bootloader"`
 	DiscoverablePartitions    *bool        `toml:"discoverable-partitions" json:"discoverable-partitions"`
 	EnforceContainerSigpolicy *bool        `toml:"enforce-container-sigpolicy" json:"enforce-container-sigpolicy"`
+
+	none bool // there is no file
 }
 
 // Filesystems are the tables below install.filesystem.
@@ -174,6 +176,15 @@ func (c *Config) complete() {
 	if c.Block == nil {
 		c.Block = []BlockSetup{Direct}
 	}
+}
+
+// BlockSetups are those that are allowed, the default first. Where there is no
+// configuration, also none of this, all are.
+func (c *Config) BlockSetups() []BlockSetup {
+	if c == nil || c.none {
+		return []BlockSetup{Direct, TPM2LUKS}
+	}
+	return c.Block
 }
 
 // JSON is the configuration as print-configuration shows it to programs that

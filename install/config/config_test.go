@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -147,5 +148,31 @@ func TestJSONWithoutKargs(t *testing.T) {
 	got, err := c.JSON(false)
 	if err != nil || strings.Contains(string(got), "karg") {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestBlockSetups(t *testing.T) {
+	t.Parallel()
+	const file = "usr/lib/bootc/install/1.toml"
+	for name, tt := range map[string]struct {
+		fs   fstest.MapFS
+		want string
+	}{
+		"no file":            {files(), "[direct tpm2-luks]"},
+		"a file, no word":    {files(file, "[install]\nroot-fs-type = \"xfs\"\n"), "[direct]"},
+		"the other first":    {files(file, "[install]\nblock = [\"tpm2-luks\", \"direct\"]\n"), "[tpm2-luks direct]"},
+		"nothing is allowed": {files(file, "[install]\nblock = []\n"), "[]"},
+		"another's machine":  {files(file, "[install]\nmatch-architectures = [\"s390x\"]\nblock = [\"tpm2-luks\"]\n"), "[direct]"},
+	} {
+		c, _, err := Load(tt.fs, "amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(c.BlockSetups()); got != tt.want {
+			t.Errorf("%s: got %s, want %s", name, got, tt.want)
+		}
+	}
+	if got := fmt.Sprint((*Config)(nil).BlockSetups()); got != "[direct tpm2-luks]" {
+		t.Errorf("no configuration: %s", got)
 	}
 }

@@ -28,7 +28,7 @@ func Load(root fs.FS, arch string) (c *Config, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the install configuration: %w", err)
 	}
-	c = &Config{}
+	c = &Config{none: len(files) == 0}
 	for _, name := range files {
 		one, warn, err := read(root, name)
 		if err != nil {

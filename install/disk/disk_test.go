@@ -103,6 +103,26 @@ func TestDisk(t *testing.T) {
 	}
 }
 
+// waitFree waits until nobody has the device, which a process that another test is about to
+// start may do for a moment.
+func waitFree(t *testing.T, name string) {
+	t.Helper()
+	busy := errors.New(name + " stays busy")
+	err := wait(t.Context(), 100, busy, func() (bool, error) {
+		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_EXCL, 0)
+		if errors.Is(err, unix.EBUSY) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		return true, f.Close()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func testRoot(t *testing.T, name string, loopback bool, fstype string) {
 	t.Helper()
 	ctx := context.Background()
@@ -141,6 +161,7 @@ func testRoot(t *testing.T, name string, loopback bool, fstype string) {
 		t.Error(err)
 	}
 	m.Close()
+	waitFree(t, part.Name())
 	check := checkers[fstype]
 	run(t, check[0], append(check[1:], part.Name())...)
 	want := []string{"LABEL=root\n", "UUID=" + uuid + "\n", "TYPE=" + fstype + "\n"}

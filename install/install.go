@@ -289,6 +289,11 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) (err error) {
 	if err := in.checkEncrypted(pulled.FS, pulled.OS.Kernel); err != nil {
 		return err
 	}
+	if in.encrypted && in.kind == bootloader.GRUB {
+		if err := checkSystemd(pulled.FS, "boot", "with the boot loader systemd /boot is not needed"); err != nil {
+			return err
+		}
+	}
 	if in.kind == bootloader.GRUB {
 		if err := disk.NeedTools("grub-mkimage"); err != nil {
 			return err

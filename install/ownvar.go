@@ -152,7 +152,7 @@ func (in *installer) checkVar(files fs.FS, img *osimage.Image, p place) error {
 	case mounts && setuproot.MountsVar(nil, in.fstab):
 		return nil
 	case mounts:
-		return checkSystemd(files)
+		return checkSystemd(files, "var", "a line for /var in /etc/fstab of the image does without")
 	case uki:
 		return fmt.Errorf("a file system of its own is mounted on var, and the image has a unified kernel image, which takes no argument: build %s=LABEL=…:/var:%s into it, or into an addon for --uki-addon, or a line for /var into /etc/fstab", mountExtra, p.ownVar.fs.Type)
 	case p.ownVar.fs.UUID == "":
@@ -186,11 +186,11 @@ const needSystemd = 254
 
 var systemdLibrary = regexp.MustCompile(`/libsystemd-shared-(\d+)[^/]*\.so$`)
 
-// checkSystemd refuses an image whose systemd would not mount /var, as far as its library
-// tells the version.
-func checkSystemd(fsys fs.FS) error {
-	for _, dir := range []string{"usr/lib/systemd", "usr/lib64/systemd", "usr/lib/*/systemd"} {
-		names, err := fs.Glob(fsys, dir+"/libsystemd-shared-*.so")
+// checkSystemd refuses an image whose systemd would not mount the file system of dir, as
+// far as its library tells the version, and says what helps.
+func checkSystemd(fsys fs.FS, dir, help string) error {
+	for _, lib := range []string{"usr/lib/systemd", "usr/lib64/systemd", "usr/lib/*/systemd"} {
+		names, err := fs.Glob(fsys, lib+"/libsystemd-shared-*.so")
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func checkSystemd(fsys fs.FS) error {
 				continue
 			}
 			if n, err := strconv.Atoi(m[1]); err == nil && n < needSystemd {
-				return fmt.Errorf("a file system of its own is mounted on var, and systemd %d of the image does not know %s=, by which the host would mount it: that came with systemd %d; a line for /var in /etc/fstab of the image does without", n, mountExtra, needSystemd)
+				return fmt.Errorf("a file system of its own is mounted on %s, and systemd %d of the image does not know %s=, by which the host would mount it: that came with systemd %d; %s", dir, n, mountExtra, needSystemd, help)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path"
 	"testing"
 
 	"github.com/bootc-go/bootc/image/registrytest"
@@ -12,13 +13,27 @@ import (
 // build.
 func version(t testing.TB, p platform, name string) testimage.Image {
 	t.Helper()
-	entries := []registrytest.Entry{registrytest.File("usr/share/os-version", name+"\n")}
+	return onTop(t, p, registrytest.File("usr/share/os-version", name+"\n"))
+}
+
+// onTop is v1 with more files.
+func onTop(t testing.TB, p platform, entries ...registrytest.Entry) testimage.Image {
+	t.Helper()
 	if !p.UKI {
 		return testimage.Append(t, os1(t, p), entries, nil)
 	}
 	// Directories that a layer implies are new ones to buildah, in which ukify runs.
-	entries = append([]registrytest.Entry{registrytest.Dir("usr"), registrytest.Dir("usr/share")}, entries...)
-	return sealed(t, testimage.Append(t, os1(t, p), entries, nil))
+	made := map[string]bool{".": true}
+	var all []registrytest.Entry
+	for _, e := range entries {
+		var dirs []registrytest.Entry
+		for dir := path.Dir(e.Name); !made[dir]; dir = path.Dir(dir) {
+			made[dir] = true
+			dirs = append([]registrytest.Entry{registrytest.Dir(dir)}, dirs...)
+		}
+		all = append(append(all, dirs...), e)
+	}
+	return sealed(t, testimage.Append(t, os1(t, p), all, nil))
 }
 
 // TestRollback goes to and fro between three images on systemd-boot, and between
@@ -36,8 +51,12 @@ func TestRollback(t *testing.T) {
 			p := p.withDefaults()
 			h := bootHost(t, p)
 			v1, v2 := rollBack(t, h, p)
-			if name == "systemd" {
+			switch name {
+			case "systemd":
 				thirdImage(t, h, p, v1, v2)
+			case "systemd-uki":
+				h.Run("mkdir -p /etc/bootc; echo 'tries = 1' >/etc/bootc/boot.toml; echo mine >/var/lib/mine")
+				h.failsTo(failingCheck, p, v1)
 			}
 			checkClean(t, h)
 			h.PowerOff()

@@ -54,10 +54,12 @@ var waysToFail = []wayToFail{
 	{"no objects", ownInit, loseObjects, "never reached userspace"},
 	{"target", files(append(unit("stuck.service", "[Service]\nType=oneshot\nExecStart=sleep infinity\n"),
 		registrytest.File("usr/lib/bootc/boot.toml", "timeout = \"30s\"\n"))...), nil, "it still starts"},
-	{
-		"check", files(program("usr/lib/bootc/health.d/required.d/10-bad", "echo the web is down\nexit 1\n")), nil,
-		"the required check 10-bad failed: exit status 1",
-	},
+	failingCheck,
+}
+
+var failingCheck = wayToFail{
+	"check", files(program("usr/lib/bootc/health.d/required.d/10-bad", "echo the web is down\nexit 1\n")), nil,
+	"the required check 10-bad failed: exit status 1",
 }
 
 // spoiler is a unit that runs a script once bootc has noted the boot, and a check that
@@ -151,7 +153,7 @@ func (h *testHost) failsTo(way wayToFail, p platform, v1 string) {
 	if way.entries != nil {
 		entries = append(entries, way.entries(h.t, base)...)
 	}
-	image := testimage.Append(h.t, base, entries, nil)
+	image := onTop(h.t, p, entries...)
 	h.serve(image)
 	before := h.Run(etcSum)
 	h.Run("touch /run/before; bootc upgrade --quiet")

@@ -64,15 +64,28 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// checkAddons looks whether the kernel got the command line of the addon that was chosen
+// when the host was installed, and of no other one.
+func checkAddons(h *testHost, p platform) {
+	h.t.Helper()
+	want := ""
+	if p.UKI {
+		want = "addon.wanted"
+	}
+	h.wants("grep -o 'addon[.][a-z]*' /proc/cmdline || true", want)
+}
+
 // rollBack goes from v1 to v2 and back.
 func rollBack(t *testing.T, h *testHost, p platform) (v1, v2 string) {
 	t.Helper()
 	h.refused("bootc rollback", "no rollback available")
+	checkAddons(h, p)
 	v1 = h.booted().Composefs.Verity
 	h.serve(version(t, p, "2"))
 	h.Run("bootc upgrade --quiet")
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "2")
+	checkAddons(h, p)
 	v2 = h.booted().Composefs.Verity
 	h.Run("echo of v2 >/etc/of-v2; echo of v2 >/var/lib/of-v2")
 	h.checkQueue(v2, "", v1, false)
@@ -88,6 +101,7 @@ func rollBack(t *testing.T, h *testHost, p platform) (v1, v2 string) {
 	// The queue said so, and so it is: v1, with its own /etc and the one /var.
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "1")
+	checkAddons(h, p)
 	h.checkQueue(v1, "", v2, false)
 	h.wants("ls /etc/of-v2 2>/dev/null || cat /var/lib/of-v2", "of v2")
 	return v1, v2

@@ -35,6 +35,7 @@ func TestEncryptedRoot(t *testing.T) {
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "2")
 	checkEncrypted(t, h)
+	changeKeys(h)
 	h.PowerOff()
 }
 
@@ -46,6 +47,17 @@ kill -KILL $pid
 wait $pid
 for _ in $(seq 100); do [ -e /sys/block/dm-0 ] || exit 0; sleep 0.2; done
 exit 1`
+
+// changeKeys does what docs/howto/install.md says of other keys: a recovery key, a binding
+// to Secure Boot, and a TPM that is not the old one.
+func changeKeys(h *testHost) {
+	h.t.Helper()
+	const device = " /dev/disk/by-partlabel/root"
+	key := strings.TrimSpace(h.Run("systemd-cryptenroll --unlock-tpm2-device=auto --recovery-key" + device))
+	h.Run("systemd-cryptenroll --unlock-tpm2-device=auto --wipe-slot=tpm2 --tpm2-device=auto --tpm2-pcrs=7" + device)
+	h.Run("PASSWORD=" + key + " systemd-cryptenroll --wipe-slot=tpm2 --tpm2-device=auto --tpm2-pcrs=" + device)
+	h.wants("systemd-cryptenroll"+device+" | awk 'NR > 1 { print $2 }' | sort", "recovery", "tpm2")
+}
 
 // checkEncrypted checks that the root is on a volume that has one key, the TPM's, which
 // is bound to nothing else.

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,6 +90,8 @@ type FirstOptions struct {
 	// of the arguments that the image asks for. A unified kernel image has its own.
 	Kargs func(ofImage kargs.Line) kargs.Line
 
+	Stateroot string // the name of the /var on the root file system; "" for "default"
+
 	// Var is an empty file system that the host will have at /var, whoever mounts it;
 	// nil for a directory of the root file system.
 	Var *os.File
@@ -139,13 +142,17 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 	if err := checkVarRoom(o.Var, root); err != nil {
 		return nil, err
 	}
+	o.Stateroot = cmp.Or(o.Stateroot, defaultStateroot)
+	if err := CheckStateroot(o.Stateroot); err != nil {
+		return nil, err
+	}
 	return &e, s.run(ctx, []step{
 		{"copy the kernel", func(ctx context.Context) error {
 			return s.sys.Loader.AddKernel(ctx, c.kernel(e.Kernel))
 		}},
-		{"copy /var of the image", func(ctx context.Context) error { return s.seedVar(ctx, r, root, o.Var) }},
+		{"copy /var of the image", func(ctx context.Context) error { return s.seedVar(ctx, r, root, o) }},
 		{"copy /etc of the image", func(ctx context.Context) error {
-			if err := s.makeState(p.ID); err != nil {
+			if err := s.makeStateIn(deployed(p.ID), o.Stateroot); err != nil {
 				return err
 			}
 			if err := s.freshEtc(ctx, r, p.ID, etc); err != nil {
@@ -164,31 +171,32 @@ func (s *Sysroot) deploy(ctx context.Context, p *Pulled, o FirstOptions) (*bootl
 }
 
 // seedVar makes /var that of the image, unless there is one. It is made under
-// another name first: a half-filled one must not be taken for somebody's data. If own is
-// another file system, it gets the files, and the directory is there and empty.
-func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node, own *os.File) error {
+// another name first: a half-filled one must not be taken for somebody's data. If it is
+// another file system, that gets the files, and the directory is there and empty.
+func (s *Sysroot) seedVar(ctx context.Context, r *repo.Repo, image *tree.Node, o FirstOptions) error {
+	dir := stateTop + "/" + stateroot(o.Stateroot) + "/" + varName
 	root, err := os.OpenRoot(fdPath(s.sys.Root))
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	if own != nil {
-		if err := fillVar(ctx, own, r, image); err != nil {
+	if o.Var != nil {
+		if err := fillVar(ctx, o.Var, r, image); err != nil {
 			return fmt.Errorf("the file system for /var: %w", err)
 		}
-		return makeDirs(root, varDir)
+		return makeDirs(root, dir)
 	}
-	if ok, err := hasFiles(root, varDir); ok || err != nil {
+	if ok, err := hasFiles(root, dir); ok || err != nil {
 		return err
 	}
-	if err := makeDirs(root, path.Dir(varDir)); err != nil {
+	if err := makeDirs(root, path.Dir(dir)); err != nil {
 		return err
 	}
-	const work = varDir + ".work"
+	work := dir + ".work"
 	if err := writeTree(ctx, root, work, r, varOf(image)); err != nil {
 		return err
 	}
-	if err := moveInto(root, work, varDir); err != nil {
+	if err := moveInto(root, work, dir); err != nil {
 		return err
 	}
 	return root.RemoveAll(work) // what was there, and empty

@@ -95,6 +95,30 @@ func TestDeployKeepsVar(t *testing.T) {
 	}
 }
 
+// TestDeployStateroot calls the place of /var as it is told, and so do all updates.
+func TestDeployStateroot(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, bootloadertest.NewFake())
+	m.installIn("fleet", v("1"))
+	m.wantStateroots("fleet")
+	m.writeVar("mine", "mine")
+	m.push(v("2"))
+	m.mustUpgrade()
+	m.reboot()
+	m.wantPicture("booted 2 | rollback 1")
+	if got, err := os.ReadFile(m.varPath("mine")); err != nil || string(got) != "mine" {
+		t.Errorf("/var of v2: %q, %v", got, err)
+	}
+	m.gcIsNoOp()
+	m.fsck()
+	m.mustReset(ResetOptions{})
+	m.reboot()
+	m.wantUsed(false)
+	m.must(m.delete(m.id("1")))
+	m.gcIsNoOp()
+	m.wantStateroots("fleet", "s2026-0")
+}
+
 // TestDeployOwnVar fills a file system that will be /var, and makes sure before that it
 // has the room.
 func TestDeployOwnVar(t *testing.T) {

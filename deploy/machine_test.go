@@ -162,13 +162,19 @@ func (m *machine) pushAs(name string, v osVersion) *registrytest.Built {
 // install puts v on the disk and starts it.
 func (m *machine) install(v osVersion) {
 	m.t.Helper()
+	m.installIn("", v)
+}
+
+// installIn installs with /var in that stateroot.
+func (m *machine) installIn(stateroot string, v osVersion) {
+	m.t.Helper()
 	m.push(v)
 	m.must(m.with(func(s *Sysroot) error {
 		p, err := s.Pull(m.t.Context(), m.target("os:latest"))
 		if err != nil {
 			return err
 		}
-		_, err = s.Deploy(m.t.Context(), p, FirstOptions{Loader: m.loader, Addons: m.addons, Kargs: func(of kargs.Line) kargs.Line {
+		_, err = s.Deploy(m.t.Context(), p, FirstOptions{Loader: m.loader, Addons: m.addons, Stateroot: stateroot, Kargs: func(of kargs.Line) kargs.Line {
 			return kargs.Line{"root=UUID=x", "rw"}.With(of...).With("local")
 		}})
 		return err

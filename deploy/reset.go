@@ -142,7 +142,7 @@ func (r *resetting) prepare(ctx context.Context) (err error) {
 // newStateroot is the name of the new stateroot: upstream's, s<year>-<number>.
 func (s *Sysroot) newStateroot(o ResetOptions) (string, error) {
 	if name := o.Stateroot; name != "" {
-		if err := checkStateroot(name); err != nil {
+		if err := CheckStateroot(name); err != nil {
 			return "", err
 		}
 		if ok, err := exists(s.state, stateroot(name)); ok || err != nil {

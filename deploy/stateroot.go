@@ -20,7 +20,7 @@ import (
 const (
 	rootsDir         = "os"      // below stateTop
 	deployDir        = "deploy"  // the same as stateDir
-	defaultStateroot = "default" // what disks begin with, and what links name that cannot be read
+	defaultStateroot = "default" // what disks begin with, if nobody says otherwise
 
 	madeName  = "reset"      // in stateroots that a reset made, to tell them from what others put there
 	asideName = "aside"      // states that wait for their place or, once they have it, those that had it
@@ -52,14 +52,14 @@ func (s *Sysroot) staterootIn(dir string) (string, error) {
 	}
 	name, ok := strings.CutPrefix(target, "../../os/")
 	name, isVar := strings.CutSuffix(name, "/var")
-	if !ok || !isVar || checkStateroot(name) != nil {
+	if !ok || !isVar || CheckStateroot(name) != nil {
 		return "", fmt.Errorf("%s/%s leads to %q, not to a /var as %q does", dir, varName, target, linkTo(defaultStateroot))
 	}
 	return name, nil
 }
 
-// checkStateroot refuses what cannot be the name of a directory beside the others.
-func checkStateroot(name string) error {
+// CheckStateroot refuses what cannot be the name of a directory beside the others.
+func CheckStateroot(name string) error {
 	if name == "" || name == "." || name == ".." || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", r)
 	}) {

@@ -50,6 +50,7 @@ type Options struct {
 	Kargs          []kargs.Arg       // added to the others
 	KargDeletes    []string          // "key" for all of that key, "key=value" for that one
 	Addons         []string          // names of addons of the unified kernel image, see [osimage.Kernel.AddonNames]
+	Stateroot      string            // the name of the directory with /var; "" leaves it to the configuration
 	DisableSELinux bool
 	SSHKeys        []byte // authorized_keys of root; nil for none
 	CheckTarget    bool   // make sure that the target can be fetched from here
@@ -121,10 +122,8 @@ func newInstaller(ctx context.Context, o Options) (*installer, error) {
 	if o.Target.Ref.IsZero() {
 		o.Target.Ref = o.Source
 	}
-	if o.Config != nil {
-		if err := checkConfig(o.Config); err != nil {
-			return nil, err
-		}
+	if err := o.checkStateroot(); err != nil {
+		return nil, err
 	}
 	if err := bootloader.CheckOptions(o.wantedLoader(), o.Kargs); err != nil {
 		return nil, err
@@ -155,10 +154,19 @@ func (in *installer) checkTarget(ctx context.Context) error {
 	return img.Close()
 }
 
-// checkConfig refuses what the configuration demands and this program cannot do.
-func checkConfig(c *config.Config) error {
-	if c.Stateroot != nil && *c.Stateroot != "default" {
-		return fmt.Errorf("the configuration asks for the stateroot %q: only \"default\" is supported", *c.Stateroot)
+// stateroot is that of the command line, else of the configuration; "" for what every
+// host has.
+func (o Options) stateroot() string {
+	if o.Stateroot == "" && o.Config != nil && o.Config.Stateroot != nil {
+		return *o.Config.Stateroot
+	}
+	return o.Stateroot
+}
+
+// checkStateroot refuses a name that no directory can have.
+func (o Options) checkStateroot() error {
+	if name := o.stateroot(); name != "" {
+		return deploy.CheckStateroot(name)
 	}
 	return nil
 }
@@ -218,7 +226,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	}
 	in.say("deploying %s", pulled.ID)
 	entry, err := s.Deploy(ctx, pulled, deploy.FirstOptions{
-		Loader: loader, Target: in.Target, Addons: append([]string{}, in.Addons...), Var: p.ownVar.filled(),
+		Loader: loader, Target: in.Target, Stateroot: in.stateroot(), Addons: append([]string{}, in.Addons...), Var: p.ownVar.filled(),
 		Kargs: func(ofImage kargs.Line) kargs.Line { return in.commandLine(p, ofImage) },
 	})
 	if err != nil {
@@ -250,7 +258,7 @@ func (in *installer) readConfig(ctx context.Context, p *deploy.Pulled) error {
 		in.say("warning: %s", w)
 	}
 	in.Config = c
-	if err := checkConfig(c); err != nil {
+	if err := in.checkStateroot(); err != nil {
 		return err
 	}
 	return in.enforceSignature(ctx)

@@ -334,6 +334,29 @@ func TestPlaceCheck(t *testing.T) {
 	}
 }
 
+// The command line comes before the configuration, and what the latter says is heeded.
+func TestStateroot(t *testing.T) {
+	t.Parallel()
+	all := append(entries(t), registrytest.File("usr/lib/bootc/install/90.toml", "[install]\nstateroot = \"fleet\"\n"))
+	source := layout(t, all)
+	for given, want := range map[string]string{"": "fleet", "mine": "mine"} {
+		root := t.TempDir()
+		loopMount(t, "ext4", root)
+		o := options(t, source, &told{})
+		o.Loader, o.Stateroot = config.NoLoader, given
+		res, err := ToFilesystem(context.Background(), o, FilesystemOptions{Path: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(root, "state/deploy", res.ID.String(), "var/lib/data")); err != nil {
+			t.Error(err)
+		}
+		if names, err := filepath.Glob(root + "/state/os/*"); err != nil || !slices.Equal(names, []string{root + "/state/os/" + want}) {
+			t.Errorf("given %q: %q, %v", given, names, err)
+		}
+	}
+}
+
 // A block device gets partitions that the kernel knows, here with sectors of 4096
 // bytes, of which a BIOS cannot boot.
 func TestToDiskOnDevice(t *testing.T) {
@@ -387,7 +410,7 @@ func TestToDiskRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := "other"
+	other := "../other"
 	tests := []struct {
 		name   string
 		size   int64
@@ -410,7 +433,7 @@ func TestToDiskRefuses(t *testing.T) {
 		}, nil, "the configuration does not allow the block setup tpm2-luks"},
 		{"stateroot", 3 * gib, func(o *Options, _ *DiskOptions) {
 			o.Config = &config.Config{Block: []config.BlockSetup{config.Direct}, Stateroot: &other}
-		}, nil, `the stateroot "other"`},
+		}, nil, `"../other" is no name for a stateroot`},
 		{"kernel argument", 3 * gib, func(o *Options, _ *DiskOptions) {
 			o.Loader, o.Kargs = config.GRUB, []kargs.Arg{"a='b'"}
 		}, nil, "GRUB cannot give the kernel the argument a='b'"},

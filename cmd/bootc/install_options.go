@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/bootc-go/bootc/deploy"
 	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/install"
@@ -32,7 +33,7 @@ func installFlags() []cli.Flag {
 			string(install.BoundStored), string(install.BoundStored), string(install.BoundPull), string(install.BoundSkip)),
 		&cli.StringSliceFlag{Name: addonFlag, Usage: "install the addon `NAME` of the unified kernel image, which is NAME.addon.efi beside it, and keep it at upgrades; can be repeated (default: none)"},
 		&cli.BoolFlag{Name: "generic-image", Usage: "nothing, for all disks are made to boot in any machine"},
-		&cli.StringFlag{Name: "stateroot", Usage: "`NAME` is default", Value: "default"},
+		&cli.StringFlag{Name: "stateroot", Usage: "call the directory of /var `NAME`, in /sysroot/state/os (default: that of the configuration, or default)"},
 		newChoice("bootloader", "install the boot `LOADER`:", "", words(config.KnownBootloaders())...),
 		&cli.BoolFlag{Name: "composefs-backend", Usage: "nothing, for there is no other"},
 		&cli.BoolFlag{Name: "allow-missing-verity", Usage: "nothing, for where fs-verity is missing the host does without"},
@@ -68,8 +69,10 @@ func (e *env) installOptions(c *cli.Context) (install.Options, error) {
 		}
 	}
 	o.Bound = install.BoundImages(c.String("bound-images"))
-	if s := c.String("stateroot"); s != "default" {
-		return o, usageError(c, "--stateroot: only \"default\" is supported, not %q", s)
+	if o.Stateroot = c.String("stateroot"); c.IsSet("stateroot") {
+		if err := deploy.CheckStateroot(o.Stateroot); err != nil {
+			return o, usageError(c, "--stateroot: %v", err)
+		}
 	}
 	for _, k := range c.StringSlice("karg") {
 		o.Kargs = append(o.Kargs, kargs.Parse(k)...)

@@ -252,15 +252,13 @@ func (s *Sysroot) prepareSoftReboot(ctx context.Context, id verity.Digest) (karg
 	if err != nil {
 		return kargs.Root{}, err
 	}
-	root := e.Root
-	if e.UKI {
-		o, err := s.origin(id)
-		if err != nil {
-			return kargs.Root{}, err
-		}
-		if root, err = kargs.FindRoot(o.cmdline); err != nil {
-			return kargs.Root{}, err
-		}
+	o, err := s.origin(id)
+	if err != nil {
+		return kargs.Root{}, err
+	}
+	root, err := o.rootOf(e)
+	if err != nil {
+		return kargs.Root{}, err
 	}
 	switch {
 	case isStaged && m.locked:

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/bootc-go/bootc/composefs/verity"
+	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/kargs"
 )
@@ -214,6 +215,9 @@ func TestUnifiedKernels(t *testing.T) {
 	}
 	m.wantCapable(stage("3", "kernel", "rw quiet"), "it has other kernel arguments: with quiet")
 	m.wantCapable(stage("4", "another", "rw"), "another kernel or initramfs")
+	if e := m.status().Status.Staged.Composefs; e.BootType != string(host.UKI) || !e.MissingVerityAllowed {
+		t.Errorf("status of composefs=?: %+v", e)
+	}
 	id := stage("5", "kernel", "rw")
 	m.wantCapable(id, "")
 	m.must(m.with(func(s *Sysroot) error {

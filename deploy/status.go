@@ -6,6 +6,7 @@ import (
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/host"
+	"github.com/bootc-go/bootc/kargs"
 )
 
 // Status says what there is. What is damaged is left out or lacks what cannot be
@@ -93,6 +94,7 @@ func (s *Sysroot) entryOf(e bootloader.Entry, o origin) *host.BootEntry {
 			bootType = host.UKI
 		}
 	}
+	root, _ := o.rootOf(e) // what is not known is not allowed
 	out := &host.BootEntry{
 		Pinned: o.pinned,
 		Composefs: &host.ComposefsStatus{
@@ -100,7 +102,7 @@ func (s *Sysroot) entryOf(e bootloader.Entry, o origin) *host.BootEntry {
 			BootType:             string(bootType),
 			Bootloader:           string(s.sys.Loader.Kind()),
 			BootDigest:           optional(o.bootDigest),
-			MissingVerityAllowed: e.Root.Optional,
+			MissingVerityAllowed: root.Optional,
 			UKIAddons:            o.addons,
 		},
 	}
@@ -120,6 +122,15 @@ func (s *Sysroot) entryOf(e bootloader.Entry, o origin) *host.BootEntry {
 		out.CachedUpdate = s.remembered(o)
 	}
 	return out
+}
+
+// rootOf is what the command line of a deployment says of its root. That of a unified
+// kernel image is in the origin.
+func (o origin) rootOf(e bootloader.Entry) (kargs.Root, error) {
+	if !e.UKI {
+		return e.Root, nil
+	}
+	return kargs.FindRoot(o.cmdline)
 }
 
 // document is the failure as the status document has it.

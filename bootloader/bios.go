@@ -47,13 +47,6 @@ func (d *BIOSDisk) embed(boot, core []byte) error {
 	case d.FirstLBA < 1:
 		return fmt.Errorf("the BIOS boot partition cannot begin at sector %d", d.FirstLBA)
 	}
-	image := make([]byte, sectors*sectorSize)
-	copy(image, core)
-	binary.LittleEndian.PutUint64(image[coreRestLBA:], uint64(d.FirstLBA)+1)
-	if _, err := d.Disk.WriteAt(image, d.FirstLBA*sectorSize); err != nil {
-		return fmt.Errorf("BIOS boot partition: %w", err)
-	}
-
 	first := make([]byte, sectorSize)
 	if _, err := d.Disk.ReadAt(first, 0); err != nil {
 		return fmt.Errorf("first sector: %w", err)
@@ -61,6 +54,13 @@ func (d *BIOSDisk) embed(boot, core []byte) error {
 	if [2]byte(first[510:]) != bootSignature {
 		return errors.New("the disk has no partition table")
 	}
+	image := make([]byte, sectors*sectorSize)
+	copy(image, core)
+	binary.LittleEndian.PutUint64(image[coreRestLBA:], uint64(d.FirstLBA)+1)
+	if _, err := d.Disk.WriteAt(image, d.FirstLBA*sectorSize); err != nil {
+		return fmt.Errorf("BIOS boot partition: %w", err)
+	}
+
 	copy(first[:bootCodeSize], boot)
 	binary.LittleEndian.PutUint64(first[bootKernelLBA:], uint64(d.FirstLBA))
 	copy(first[bootDriveCheck:], []byte{0x90, 0x90})

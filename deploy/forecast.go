@@ -244,10 +244,12 @@ func (st *staging) foreseeBound(ctx context.Context, f *Forecast, must bool) err
 	case err == nil:
 		f.Download.Bytes += f.BoundImages.Bytes
 		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
 	case refusesBound(err):
 		f.Refusals = append(f.Refusals, err.Error())
 		return nil
-	case must || ctx.Err() != nil:
+	case must:
 		return err
 	}
 	st.s.warn("it is not known what the images take that the image is bound to: %v", err)

@@ -31,10 +31,11 @@ func TestEncryptedRoot(t *testing.T) {
 	checkHost(t, h, p)
 	checkEncrypted(t, h)
 	h.serve(testimage.Append(t, image, []registrytest.Entry{registrytest.File("usr/share/os-version", "2\n")}, nil))
-	h.Run("bootc upgrade")
+	h.Run("bootc upgrade; echo 'data LABEL=data none noauto' >>/etc/crypttab")
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "2")
 	checkEncrypted(t, h)
+	h.wants("systemctl show -P LoadState systemd-cryptsetup@data.service", "loaded") // a volume of the user's own
 	changeKeys(h)
 	h.PowerOff()
 }

@@ -59,9 +59,10 @@ func (j *diskJob) encryptRoot(ctx context.Context, part *disk.Partition, esp *os
 	if err != nil {
 		return nil, err
 	}
-	// headless: nobody is there who could be asked. x-initrd.attach: it is closed when
-	// the root is unmounted, not before.
-	open := kargs.Line{kargs.Arg("luks.uuid=" + volume.UUID), "luks.options=tpm2-device=auto,headless=true,x-initrd.attach"}
+	// rd.: without it systemd would heed no other entry of /etc/crypttab. headless: nobody
+	// is there who could be asked. x-initrd.attach: it is closed when the root is
+	// unmounted, not before.
+	open := kargs.Line{kargs.Arg("rd.luks.uuid=" + volume.UUID), "rd.luks.options=tpm2-device=auto,headless=true,x-initrd.attach"}
 	res, err := j.fillRoot(ctx, volume.Partition, esp, open)
 	return res, errors.Join(err, volume.Close(ctx))
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -238,7 +239,7 @@ func (in *installer) deploy(ctx context.Context, s *deploy.Sysroot, p place) (*R
 	if err := in.writeAleph(p.root, pulled); err != nil {
 		return nil, err
 	}
-	if err := in.installLoader(ctx, pulled.FS, files, p); err != nil {
+	if err := in.installLoader(ctx, pulled, files, p); err != nil {
 		return nil, err
 	}
 	return &Result{ID: entry.ID, Loader: in.kind}, nil
@@ -343,23 +344,26 @@ func (p place) check(kind bootloader.Kind) error {
 	return nil
 }
 
-func (in *installer) installLoader(ctx context.Context, fsys fs.FS, files bootloader.Files, p place) error {
+func (in *installer) installLoader(ctx context.Context, pulled *deploy.Pulled, files bootloader.Files, p place) error {
 	if in.kind == bootloader.None {
 		return nil
 	}
 	in.say("installing the boot loader %s", in.kind)
-	if p.noESP != nil {
-		in.say("warning: not on every disk: of the EFI system partitions, %s", p.noESP)
-	}
 	o := bootloader.InstallOptions{
-		Kind: in.kind, Files: files, Image: fsys, Arch: in.Arch, RootUUID: p.rootUUID, BootPath: p.bootPath,
+		Kind: in.kind, Files: files, Image: pulled.FS, Arch: in.Arch, RootUUID: p.rootUUID, BootPath: p.bootPath,
 		Run: func(ctx context.Context, name string, args ...string) error {
 			_, err := disk.Tool(ctx, "", name, args...)
 			return err
 		},
 	}
 	if in.kind == bootloader.GRUB {
-		o.BIOS, o.Mirrors = p.bios, p.mirrors
+		o.BIOS = p.bios
+		if pulled.OS.Kernel.Type != osimage.UKI { // which lie on the one ESP, and are started from where GRUB was
+			o.Mirrors = p.mirrors
+		}
+		if p.noESP != nil {
+			in.say("warning: GRUB is not on every disk: %s", strings.ReplaceAll(p.noESP.Error(), "\n", "; "))
+		}
 	}
 	return bootloader.Install(ctx, o)
 }

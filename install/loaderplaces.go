@@ -1,6 +1,7 @@
 package install
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,11 @@ type loaderPlaces struct {
 
 	esps  []*os.File // all, and first the one that gets kernels and menus
 	views []*mounts.View
-	noESP error // why the one of some disk cannot be used
+	noESP error // why those of some disks cannot be used
+
+	// empty is set if no old system may boot afterwards: an ESP that nobody has mounted,
+	// and that is thus not emptied, must have no other boot loader.
+	empty bool
 
 	bios  []bootloader.BIOSDisk
 	files []*os.File // of those disks
@@ -74,6 +79,7 @@ func (t *target) findLoaderPlaces(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.loader.empty = t.Replace != ReplaceNothing
 	return t.loader.look(blockdev.Disks{Root: "/"}, dirs, mounted)
 }
 
@@ -82,14 +88,13 @@ func (l *loaderPlaces) look(disks blockdev.Disks, dirs []string, mounted string)
 	for _, dir := range dirs {
 		parts, err := disks.Partitions(dir)
 		if err != nil {
-			return err
+			l.noESP = errors.Join(l.noESP, err)
+			continue
 		}
 		if err := l.addBIOS(disks, dir, parts); err != nil {
 			return err
 		}
-		if err := l.addESP(disks, dir, parts, mounted); err != nil {
-			l.noESP = err
-		}
+		l.noESP = errors.Join(l.noESP, l.addESP(disks, dir, parts, mounted))
 	}
 	return nil
 }
@@ -118,11 +123,15 @@ func (t *target) findMountedESP(ctx context.Context) (source string, err error) 
 	return "", nil
 }
 
-// addBIOS adds the disk if it has a partition for GRUB.
+// addBIOS adds the disk if it has a partition for GRUB, which the kernel knows: the disk
+// may be part of something larger, and an old partition table be left at its end.
 func (l *loaderPlaces) addBIOS(disks blockdev.Disks, dir string, parts []blockdev.Partition) error {
 	of := ofType(parts, blockdev.TypeBIOSBoot)
 	if len(of) == 0 {
 		return nil
+	}
+	if _, err := disks.Device(dir, of[0]); err != nil {
+		return nil //nolint:nilerr // it is none
 	}
 	f, err := os.OpenFile(disks.Node(dir), os.O_RDWR, 0)
 	if err != nil {
@@ -159,6 +168,9 @@ func (l *loaderPlaces) addESP(disks blockdev.Disks, dir string, parts []blockdev
 		return fmt.Errorf("there is %s, but it cannot be mounted: %w", devices[0], errors.Unwrap(err))
 	}
 	l.views = append(l.views, v)
+	if names, err := namesIn(v.Root); l.empty && (err != nil || len(names) > 0) {
+		return cmp.Or(err, fmt.Errorf("there is %s, but with files of another system, which would boot still: mount it on boot/efi of the target, where it is emptied", devices[0]))
+	}
 	l.esps = append(l.esps, v.Root)
 	return nil
 }

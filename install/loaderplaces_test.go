@@ -1,6 +1,7 @@
 package install
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -31,20 +32,25 @@ func TestLoaderPlaces(t *testing.T) {
 		bios    []string
 		noESP   string // in the error
 	}{
-		"two alike":           {[]testdisk.Disk{a, b}, []string{"sda/sda3", "sdb/sdb3"}, "sda2", []string{"sda", "sdb"}, "there is ROOT/dev/sdb2, but it cannot be mounted"},
-		"twice on one disk":   {[]testdisk.Disk{a}, []string{"sda/sda3"}, "sda2", []string{"sda"}, ""},
-		"one without":         {[]testdisk.Disk{a, data}, []string{"sda/sda3", "sdb/sdb1"}, "sda2", []string{"sda"}, ""},
-		"none":                {[]testdisk.Disk{data}, []string{"sdb/sdb1"}, "", nil, ""},
-		"not that disk":       {[]testdisk.Disk{a, data}, []string{"sdb/sdb1"}, "", nil, ""},
-		"two on a disk":       {[]testdisk.Disk{{Name: "sda", Script: twoTable, Parts: 3}}, []string{"sda/sda3"}, "", nil, "sda has several, ROOT/dev/sda1 and ROOT/dev/sda2: mount the one that is meant on boot/efi"},
-		"two, one is meant":   {[]testdisk.Disk{{Name: "sda", Script: twoTable, Parts: 3}}, []string{"sda/sda3"}, "sda2", nil, ""},
-		"unknown to a kernel": {[]testdisk.Disk{{Name: "sda", Script: bothTable}, data}, []string{"sdb/sdb1"}, "", nil, ""},
+		"two alike":            {[]testdisk.Disk{a, b}, []string{"sda/sda3", "sdb/sdb3"}, "sda2", []string{"sda", "sdb"}, "there is ROOT/dev/sdb2, but it cannot be mounted"},
+		"twice on one disk":    {[]testdisk.Disk{a}, []string{"sda/sda3"}, "sda2", []string{"sda"}, ""},
+		"one without":          {[]testdisk.Disk{a, data}, []string{"sda/sda3", "sdb/sdb1"}, "sda2", []string{"sda"}, ""},
+		"none":                 {[]testdisk.Disk{data}, []string{"sdb/sdb1"}, "", nil, ""},
+		"not that disk":        {[]testdisk.Disk{a, data}, []string{"sdb/sdb1"}, "", nil, ""},
+		"damaged":              {[]testdisk.Disk{a, data}, []string{"sda/sda3", "sdb/sdb1"}, "sda2", []string{"sda"}, "sdb: partition table at 512: wrong checksum of the entries"},
+		"two on a disk":        {[]testdisk.Disk{{Name: "sda", Script: twoTable, Parts: 3}}, []string{"sda/sda3"}, "", nil, "sda has several, ROOT/dev/sda1 and ROOT/dev/sda2: mount the one that is meant on boot/efi"},
+		"two, one is meant":    {[]testdisk.Disk{{Name: "sda", Script: twoTable, Parts: 3}}, []string{"sda/sda3"}, "sda2", nil, ""},
+		"left of an old table": {[]testdisk.Disk{{Name: "sda", Script: bothTable, Parts: 0}}, []string{"sda"}, "", nil, "the kernel does not know partition 2 of sda"},
+		"unknown to a kernel":  {[]testdisk.Disk{{Name: "sda", Script: bothTable}, data}, []string{"sdb/sdb1"}, "", nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
 			for _, d := range tt.disks {
 				d.Plant(t, root)
+			}
+			if name == "damaged" {
+				damage(t, root+"/dev/sdb")
 			}
 			testdisk.Stack(t, root, tt.slaves...)
 			disks := blockdev.Disks{Root: root}
@@ -75,5 +81,19 @@ func TestLoaderPlaces(t *testing.T) {
 				t.Errorf("%v, want %q", got, want)
 			}
 		})
+	}
+}
+
+// damage spoils both partition tables of the disk.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	disk, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk[1024] ^= 1
+	clear(disk[len(disk)-64<<10:])
+	if err := os.WriteFile(path, disk, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

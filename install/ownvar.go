@@ -30,6 +30,8 @@ type ownVar struct {
 	// keep is set if there are files that stay: those of the old system, which are the
 	// host's only if an argument or the image says so.
 	keep bool
+
+	taken bool // what is in it is ours
 }
 
 // findVar looks whether var of the target is a file system of its own, and whether a
@@ -144,10 +146,8 @@ func (in *installer) checkVar(files fs.FS, img *osimage.Image, p place) error {
 	}
 	mounts := setuproot.MountsVar(line, in.fstab)
 	switch {
-	case p.ownVar.keep:
-		if !mounts {
-			in.say("warning: there are files on the file system of var, which stay as they are: the new host does not mount it, and has its /var on the root file system; --karg %s=UUID=…:/var:… would make it that one", mountExtra)
-		}
+	case p.ownVar.keep && !mounts:
+		in.say("warning: there are files on the file system of var, which stay as they are: the new host does not mount it, and has its /var on the root file system; --karg %s=UUID=…:/var:… would make it that one", mountExtra)
 		return nil
 	case mounts && setuproot.MountsVar(nil, in.fstab):
 		return nil

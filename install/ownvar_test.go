@@ -118,6 +118,24 @@ func TestOwnVar(t *testing.T) {
 	}
 }
 
+// What is on the file system stays until the image turned out to be fit, also where all is
+// replaced.
+func TestOwnVarIsWipedLate(t *testing.T) {
+	t.Parallel()
+	old := registrytest.File("usr/lib/systemd/libsystemd-shared-252.so", "")
+	for _, replace := range []Replace{ReplaceAll, ReplaceAlongside} {
+		d := mountTarget(t, "ext4", "ext4")
+		run(t, "sh", "-c", "mkdir "+d.ownVar+"/old; echo 1 >"+d.ownVar+"/old/file")
+		_, err := d.install(t, append(entries(t), old), FilesystemOptions{Replace: replace}, "systemd.mount-extra=LABEL=v:/var:ext4")
+		if err == nil || !strings.Contains(err.Error(), "systemd 252 of the image does not know systemd.mount-extra=") {
+			t.Errorf("%s: %v", replace, err)
+		}
+		if got := read(t, d.ownVar+"/old/file"); got != "1\n" {
+			t.Errorf("%s: %q", replace, got)
+		}
+	}
+}
+
 // A subvolume of the root's own file system is as good.
 func TestOwnVarSubvolume(t *testing.T) {
 	t.Parallel()

@@ -83,7 +83,7 @@ func namesIn(dir *os.File) ([]string, error) {
 // /var, so that the next one finds it empty.
 func (t *target) emptyVar() error {
 	dir := t.ownVar.filled()
-	if dir == nil {
+	if dir == nil || !t.ownVar.taken {
 		return nil
 	}
 	return walkMount(dir, "", func(root *os.Root, name string, _ fs.DirEntry) error {

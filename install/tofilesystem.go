@@ -23,7 +23,7 @@ type Replace string
 // The ways to replace.
 const (
 	ReplaceNothing   Replace = ""          // they must be empty
-	ReplaceAll       Replace = "wipe"      // all is removed, but for other mounts' content
+	ReplaceAll       Replace = "wipe"      // all is removed, also on what is mounted on var; other mounts stay
 	ReplaceAlongside Replace = "alongside" // /boot and the ESP are emptied, the rest stays
 )
 
@@ -100,7 +100,7 @@ func toFilesystem(ctx context.Context, o Options, f FilesystemOptions) (*Result,
 // fill makes room and installs.
 func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, error) {
 	if t.Replace == ReplaceAll {
-		if err := t.clear(t.root, t.boot, t.loader.mountedESP, t.ownVar.filled()); err != nil {
+		if err := t.clear(t.root, t.boot, t.loader.mountedESP); err != nil {
 			return nil, err
 		}
 	}
@@ -109,12 +109,7 @@ func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, err
 		return nil, err
 	}
 	defer p.boot.Close()
-	p.clear = func() error {
-		if t.Replace != ReplaceAlongside {
-			return t.clear()
-		}
-		return t.clear(p.boot, t.loader.mountedESP)
-	}
+	p.clear = func() error { return t.clearLate(p.boot) }
 	res, err := in.install(ctx, p)
 	if err != nil {
 		return nil, errors.Join(err, t.emptyVar())
@@ -126,6 +121,23 @@ func (in *installer) fill(ctx context.Context, t *target, p place) (*Result, err
 	}
 	in.say("finishing the file systems")
 	return res, t.finalize()
+}
+
+// clearLate removes what is only replaced when the image is there and fit: where the
+// old system boots from, or somebody's data.
+func (t *target) clearLate(boot *os.File) error {
+	var dirs []*os.File
+	switch t.Replace {
+	case ReplaceAlongside:
+		dirs = []*os.File{boot, t.loader.mountedESP}
+	case ReplaceAll:
+		dirs = []*os.File{t.ownVar.filled()}
+	case ReplaceNothing:
+	}
+	if t.ownVar != nil {
+		t.ownVar.taken = true
+	}
+	return t.clear(dirs...)
 }
 
 // target is a root in which an installation goes, with what is mounted in it.

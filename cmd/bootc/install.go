@@ -103,7 +103,7 @@ func (e *env) installToFilesystemCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "root-mount-spec", Usage: "find the root by `SPEC`, such as LABEL=rootfs; empty for no root= argument (default: its UUID)"},
 			&cli.StringFlag{Name: "boot-mount-spec", Usage: "find /boot by `SPEC`; empty for not mounting it (default: its UUID)"},
-			newChoice("replace", "what happens to what is there, the `WAY`: wipe removes all, alongside what is in /boot and on the EFI system partition", "", replaceable()...),
+			newChoice("replace", "what happens to what is there, the `WAY`: wipe removes all, also what is mounted on var and boot, alongside what is in /boot and on the EFI system partition", "", replaceable()...),
 			&cli.BoolFlag{Name: "acknowledge-destructive", Usage: "do not wait before the root that runs is changed"},
 			&cli.BoolFlag{Name: "skip-finalize", Usage: "leave the file systems writable"},
 		}, installFlags()...),

@@ -257,7 +257,7 @@ complete -c bootc -n '__bootc_at bootc install to-disk' -F
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l help -s h -d 'print the usage'
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l root-mount-spec -x -d 'find the root by SPEC, such as LABEL=rootfs; empty for no root= argument (default: its UUID)'
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l boot-mount-spec -x -d 'find /boot by SPEC; empty for not mounting it (default: its UUID)'
-complete -c bootc -n '__bootc_at bootc install to-filesystem' -l replace -x -a 'wipe alongside' -d 'what happens to what is there, the WAY: wipe removes all, alongside what is in /boot and on the EFI system partition'
+complete -c bootc -n '__bootc_at bootc install to-filesystem' -l replace -x -a 'wipe alongside' -d 'what happens to what is there, the WAY: wipe removes all, also what is mounted on var and boot, alongside what is in /boot and on the EFI system partition'
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l acknowledge-destructive -d 'do not wait before the root that runs is changed'
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l skip-finalize -d 'leave the file systems writable'
 complete -c bootc -n '__bootc_at bootc install to-filesystem' -l source-imgref -x -d 'install IMGREF instead of the image of the container that runs'

@@ -40,8 +40,19 @@ func (d Disks) Under(dev mounts.Device) ([]string, error) {
 		return nil, err
 	}
 	all, err := d.below(dir, 0)
-	slices.Sort(all) // two partitions of a disk may be in one volume group
-	return slices.Compact(all), err
+	return unique(all), err
+}
+
+// unique keeps the first of what is the same: two partitions of a disk may be in one
+// volume group.
+func unique(disks []string) []string {
+	var out []string
+	for _, d := range disks {
+		if !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 const maxStack = 16 // block devices on one another
@@ -172,11 +183,10 @@ func (d Disks) UnderMount(m mounts.Mount) ([]string, error) {
 		}
 		all = append(all, disks...)
 	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
+	return unique(all), nil
 }
 
-// siblings are the devices of the btrfs that dev belongs to; without one, dev itself.
+// siblings are the devices of the btrfs that dev belongs to, dev the first of them.
 func (d Disks) siblings(dev mounts.Device) []mounts.Device {
 	sets, _ := filepath.Glob(filepath.Join(d.Root, "sys/fs/btrfs/*/devices")) // the pattern is good
 	for _, set := range sets {
@@ -189,8 +199,8 @@ func (d Disks) siblings(dev mounts.Device) []mounts.Device {
 				}
 			}
 		}
-		if slices.Contains(all, dev) {
-			return all
+		if i := slices.Index(all, dev); i >= 0 {
+			return append([]mounts.Device{dev}, slices.Delete(all, i, i+1)...)
 		}
 	}
 	return []mounts.Device{dev}

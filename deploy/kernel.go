@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/bootc-go/bootc/bootloader"
 	"github.com/bootc-go/bootc/composefs/repo"
@@ -46,6 +47,31 @@ func canRequireVerity(version string) bool {
 
 func tooOldToRequire(version string) string {
 	return fmt.Sprintf("Linux %s cannot require fs-verity of files (6.6 and newer can): what runs with it is not checked", version)
+}
+
+// checkFit refuses an image that cannot do what the kernel's command line asks of it: to
+// open an encrypted root, to mount a /var of its own. The installation refused it, too.
+func (c *candidate) checkFit(line kargs.Line) error {
+	for _, a := range line {
+		value, _ := a.Value()
+		switch key := strings.TrimPrefix(a.Key(), "rd."); {
+		case key == osimage.MountExtra && isVarMount(value):
+			if err := osimage.CheckMountExtra(c.fsys, "/var", "a line for /var in /etc/fstab does without the argument"); err != nil {
+				return err
+			}
+		case key == "luks.options" && strings.Contains(value, "tpm2-device=") && c.os.Kernel.Type != osimage.UKI:
+			if err := osimage.CheckTPM(c.fsys, c.os.Kernel); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isVarMount tells of the value of an argument whether the file system is that of /var.
+func isVarMount(value string) bool {
+	f := strings.Split(value, ":")
+	return len(f) > 1 && path.Clean(f[1]) == "/var"
 }
 
 // entry is the candidate's boot entry, with its own kernel. options is the kernel's

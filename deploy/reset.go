@@ -229,6 +229,9 @@ func (r *resetting) examine(ctx context.Context) (err error) {
 	if r.next.UKI && (len(r.o.Kargs) > 0 || r.o.NoRootKargs) {
 		return ErrUnsupported
 	}
+	if err := r.fits(); err != nil {
+		return err
+	}
 	// The image that runs has proven itself, or is about to.
 	if r.next.Tries = r.booted.Tries; r.id != r.booted.ID {
 		r.next.Tries = r.tries()

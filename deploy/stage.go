@@ -18,6 +18,7 @@ import (
 	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/kargs"
 	"github.com/bootc-go/bootc/kargs/kargsd"
+	"github.com/bootc-go/bootc/osimage"
 	"github.com/bootc-go/bootc/pull"
 )
 
@@ -290,7 +291,18 @@ func (st *staging) examine(ctx context.Context) (err error) {
 	st.next, err = st.entry(options)
 	st.next.Tries = st.tries()
 	st.next = st.withSources(st.next)
-	return errors.Join(addons, st.merge.Err(), err)
+	return errors.Join(addons, st.merge.Err(), err, st.fits())
+}
+
+// fits refuses an image that does not fit the host's disks. What cannot be found out
+// keeps nobody from an update.
+func (st *staging) fits() error {
+	err := st.checkFit(cmdlineOf(st.next, st.origin))
+	if err != nil && !errors.Is(err, osimage.ErrUnfit) {
+		st.s.warn("it is not known whether the image fits the disks of this host: %v", err)
+		return nil
+	}
+	return err
 }
 
 // completeUnit is in images that say by themselves that they have booted.

@@ -8,6 +8,7 @@ import (
 	"github.com/bootc-go/bootc/install/plan"
 	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/kargs"
+	"github.com/bootc-go/bootc/osimage"
 )
 
 // bootDir is /boot on a disk: a directory of the root, or a file system of its own.
@@ -59,7 +60,7 @@ func (b *bootDir) makeFilesystem(ctx context.Context, j *diskJob, p plan.Partiti
 // mountBoot has systemd mount /boot. It is not boot=, by which dracut's FIPS module
 // finds it: initramfs-tools takes that for the name of a script and does not boot.
 func mountBoot(source, fstype string) kargs.Arg {
-	return kargs.Arg(mountExtra + "=" + source + ":/boot:" + fstype + ":ro")
+	return kargs.Arg(osimage.MountExtra + "=" + source + ":/boot:" + fstype + ":ro")
 }
 
 // finish makes what is in it durable.

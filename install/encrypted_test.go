@@ -57,8 +57,8 @@ func TestCheckEncrypted(t *testing.T) {
 	}{
 		{"Debian 13", packed(t, "init", tss, "usr/bin/systemd-cryptsetup"), bls, nil, ""},
 		{"Debian 12", packed(t, "init", "usr/lib/systemd/systemd-cryptsetup", tss), bls, nil, ""},
-		{"nothing", packed(t, "init"), bls, errCannotOpen, "has no systemd-cryptsetup; install it (Debian packages "},
-		{"no TPM", packed(t, "init", "usr/bin/systemd-cryptsetup"), bls, errCannotOpen, "has no libtss2-esys, which talks to the TPM; install it (Debian package "},
+		{"nothing", packed(t, "init"), bls, osimage.ErrUnfit, "it has no systemd-cryptsetup; install it (Debian packages "},
+		{"no TPM", packed(t, "init", "usr/bin/systemd-cryptsetup"), bls, osimage.ErrUnfit, "it has no libtss2-esys, which talks to the TPM; install it (Debian packages "},
 		{"of another compression", []byte("BZh91AY&SY..."), bls, nil, ""},
 		{"broken", packed(t, "init")[:20], bls, nil, "/usr/lib/modules/1/initramfs.img: "},
 		{"UKI", nil, osimage.Kernel{Type: osimage.UKI}, errEncryptedUKI, "cannot be added"},

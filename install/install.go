@@ -299,7 +299,7 @@ func (in *installer) checkImage(pulled *deploy.Pulled, p place) (err error) {
 		return err
 	}
 	if in.encrypted && in.kind == bootloader.GRUB {
-		if err := checkSystemd(pulled.FS, "boot", "with the boot loader systemd /boot is not needed"); err != nil {
+		if err := osimage.CheckMountExtra(pulled.FS, "/boot", "with the boot loader systemd /boot is not needed"); err != nil {
 			return err
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -98,14 +96,12 @@ func (v *ownVar) arg() kargs.Arg {
 	if v == nil || v.keep || v.fs.UUID == "" {
 		return ""
 	}
-	text := mountExtra + "=UUID=" + v.fs.UUID + ":/var:" + v.fs.Type
+	text := osimage.MountExtra + "=UUID=" + v.fs.UUID + ":/var:" + v.fs.Type
 	if v.fs.Type == string(config.Btrfs) && v.fs.Subtree != "/" {
 		text += ":subvol=" + v.fs.Subtree
 	}
 	return kargs.Arg(text)
 }
-
-const mountExtra = "systemd.mount-extra"
 
 // filled is the file system, if the image's /var goes there; else nil.
 func (v *ownVar) filled() *os.File {
@@ -147,18 +143,18 @@ func (in *installer) checkVar(files fs.FS, img *osimage.Image, p place) error {
 	mounts := setuproot.MountsVar(line, in.fstab)
 	switch {
 	case p.ownVar.keep && !mounts:
-		in.say("warning: there are files on the file system of var, which stay as they are: the new host does not mount it, and has its /var on the root file system; --karg %s=UUID=…:/var:… would make it that one", mountExtra)
+		in.say("warning: there are files on the file system of var, which stay as they are: the new host does not mount it, and has its /var on the root file system; --karg %s=UUID=…:/var:… would make it that one", osimage.MountExtra)
 		return nil
 	case mounts && setuproot.MountsVar(nil, in.fstab):
 		return nil
 	case mounts:
-		return checkSystemd(files, "var", "a line for /var in /etc/fstab of the image does without")
+		return osimage.CheckMountExtra(files, "/var", "a line for /var in /etc/fstab of the image does without")
 	case uki:
-		return fmt.Errorf("a file system of its own is mounted on var, and the image has a unified kernel image, which takes no argument: build %s=LABEL=…:/var:%s into it, or into an addon for --uki-addon, or a line for /var into /etc/fstab", mountExtra, p.ownVar.fs.Type)
+		return fmt.Errorf("a file system of its own is mounted on var, and the image has a unified kernel image, which takes no argument: build %s=LABEL=…:/var:%s into it, or into an addon for --uki-addon, or a line for /var into /etc/fstab", osimage.MountExtra, p.ownVar.fs.Type)
 	case p.ownVar.fs.UUID == "":
-		return fmt.Errorf("the file system on var has no UUID: say with --karg %s=…:/var:%s how the host finds it", mountExtra, p.ownVar.fs.Type)
+		return fmt.Errorf("the file system on var has no UUID: say with --karg %s=…:/var:%s how the host finds it", osimage.MountExtra, p.ownVar.fs.Type)
 	}
-	return fmt.Errorf("the configuration or --karg-delete removes the argument %s, by which the host mounts /var", mountExtra)
+	return fmt.Errorf("the configuration or --karg-delete removes the argument %s, by which the host mounts /var", osimage.MountExtra)
 }
 
 // maxText bounds configuration files of an image, in bytes.
@@ -179,30 +175,4 @@ func readText(fsys fs.FS, name string) (string, error) {
 		return "", fmt.Errorf("/%s of the image: %w", name, err)
 	}
 	return string(data), nil
-}
-
-// needSystemd is the first version that knows systemd.mount-extra=.
-const needSystemd = 254
-
-var systemdLibrary = regexp.MustCompile(`/libsystemd-shared-(\d+)[^/]*\.so$`)
-
-// checkSystemd refuses an image whose systemd would not mount the file system of dir, as
-// far as its library tells the version, and says what helps.
-func checkSystemd(fsys fs.FS, dir, help string) error {
-	for _, lib := range []string{"usr/lib/systemd", "usr/lib64/systemd", "usr/lib/*/systemd"} {
-		names, err := fs.Glob(fsys, lib+"/libsystemd-shared-*.so")
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			m := systemdLibrary.FindStringSubmatch(name)
-			if m == nil {
-				continue
-			}
-			if n, err := strconv.Atoi(m[1]); err == nil && n < needSystemd {
-				return fmt.Errorf("a file system of its own is mounted on %s, and systemd %d of the image does not know %s=, by which the host would mount it: that came with systemd %d; %s", dir, n, mountExtra, needSystemd, help)
-			}
-		}
-	}
-	return nil
 }

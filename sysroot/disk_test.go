@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bootc-go/bootc/internal/blockdev"
 	"github.com/bootc-go/bootc/internal/mounts"
 	"github.com/bootc-go/bootc/internal/testdisk"
 )
@@ -58,7 +57,12 @@ func TestFindESP(t *testing.T) {
 		"RAID, both disks have one": {
 			disks:     []testdisk.Disk{{Name: "sda", Minor: 0, Script: espTable(partUUID), Parts: 3}, {Name: "sdb", Minor: 16, Script: espTable(otherUUID), Parts: 3}},
 			slaves:    []string{"sda/sda3", "sdb/sdb3"},
-			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", want: "sda2",
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n", want: "sda2 sdb2",
+		},
+		"RAID, both disks have one, the second is mounted": {
+			disks:     []testdisk.Disk{{Name: "sda", Minor: 0, Script: espTable(partUUID), Parts: 3}, {Name: "sdb", Minor: 16, Script: espTable(otherUUID), Parts: 3}},
+			slaves:    []string{"sda/sda3", "sdb/sdb3"},
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/md0 ro\n31 29 8:18 / /boot/efi rw - vfat /dev/sdb2 rw\n", want: "sdb2 sda2",
 		},
 		"RAID, both disks have one, the second was started from": {
 			disks:     []testdisk.Disk{{Name: "sda", Minor: 0, Script: espTable(otherUUID), Parts: 3}, {Name: "sdb", Minor: 16, Script: espTable(partUUID), Parts: 3}},
@@ -68,7 +72,7 @@ func TestFindESP(t *testing.T) {
 		"three disks, two have one": {
 			disks:     []testdisk.Disk{{Name: "sda", Minor: 0, Script: "label: gpt\nsize=1MiB, type=R\n", Parts: 1}, {Name: "sdb", Minor: 16, Script: espTable(partUUID), Parts: 3}, {Name: "sdc", Minor: 32, Script: espTable(otherUUID), Parts: 3}},
 			slaves:    []string{"sda/sda1", "sdb/sdb3", "sdc/sdc3"},
-			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/mapper/root ro\n", want: "sdb2",
+			mountinfo: "30 29 253:0 / /sysroot ro - xfs /dev/mapper/root ro\n", want: "sdb2 sdc2",
 		},
 		"two disks, none has one": {
 			disks:     []testdisk.Disk{{Name: "sda", Minor: 0, Script: "label: gpt\nsize=1MiB, type=R\n", Parts: 1}, {Name: "sdb", Minor: 16, Script: "label: gpt\nsize=1MiB, type=R\n", Parts: 1}},
@@ -96,16 +100,16 @@ func TestFindESP(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := &Host{root: root, table: table}
-			dev, found, err := h.findESP()
+			devs, err := h.findESPs()
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := blockdev.Device{}
-			if tt.want != "" {
-				want = blockdev.Device{Device: mounts.Device{Major: 8, Minor: dev.Minor}, Path: root + "/dev/" + tt.want}
+			var got []string
+			for _, dev := range devs {
+				got = append(got, strings.TrimPrefix(dev.Path, root+"/dev/"))
 			}
-			if dev != want || found != (tt.want != "") {
-				t.Errorf("%+v, %v", dev, found)
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -124,7 +128,7 @@ func TestFindESPTellsDamage(t *testing.T) {
 	clear(disk[len(disk)-64<<10:])
 	write(t, root+"/dev/sda", string(disk))
 	h := &Host{root: root, table: mounts.Table{{Device: mounts.Device{Major: 8, Minor: 3}, Root: "/", Path: "/sysroot", FSType: "ext4", Source: "/dev/sda3"}}}
-	if _, _, err := h.findESP(); err == nil || !strings.Contains(err.Error(), "sda: partition table at 512: wrong checksum of the entries") {
+	if _, err := h.findESPs(); err == nil || !strings.Contains(err.Error(), "sda: partition table at 512: wrong checksum of the entries") {
 		t.Error(err)
 	}
 }

@@ -26,41 +26,30 @@ func (h *Host) openESP(write bool) error {
 	if !exists(filepath.Join(h.root, "sys/firmware/efi")) {
 		return nil
 	}
-	dev, found, err := h.findESP()
+	candidates, err := h.findESPs()
 	if err != nil {
 		return fmt.Errorf("find the EFI system partition: %w", err)
 	}
-	m, mounted := h.mountedESP(dev, found)
-	var v *mounts.View
-	switch {
-	case mounted:
-		dev.Device = m.Device
-		v, err = h.reuse(m, write)
-	case found:
-		v, err = mounts.OpenDevice(dev.Path, "vfat", espOptions, write)
-	default:
-		return nil
+	// A disk of a RAID may be a new one, whose partition nobody has formatted yet.
+	var errs []error
+	for _, dev := range candidates {
+		v, err := h.mountESP(dev, write)
+		if err == nil {
+			h.views = append(h.views, v)
+			h.Files.ESP, h.esp = v.Root, dev.Device
+			return nil
+		}
+		errs = append(errs, err)
 	}
-	if err != nil {
-		return err
-	}
-	h.views = append(h.views, v)
-	h.Files.ESP, h.esp = v.Root, dev.Device
-	return nil
+	return errors.Join(errs...)
 }
 
-// mountedESP is where the partition is mounted. If it was not found, because the
-// disk has no GUID partition table, what is mounted where it belongs is it.
-func (h *Host) mountedESP(dev blockdev.Device, found bool) (mounts.Mount, bool) {
-	if found {
-		return h.table.Of(dev.Device)
+// mountESP makes a view of the partition, which may be mounted already.
+func (h *Host) mountESP(dev blockdev.Device, write bool) (*mounts.View, error) {
+	if m, mounted := h.table.Of(dev.Device); mounted {
+		return h.reuse(m, write)
 	}
-	for _, place := range espPlaces {
-		if m, ok := h.table.At(place); ok && m.FSType == "vfat" {
-			return m, true
-		}
-	}
-	return mounts.Mount{}, false
+	return mounts.OpenDevice(dev.Path, "vfat", espOptions, write)
 }
 
 // reuse makes a view of what is mounted already.
@@ -76,27 +65,44 @@ func (h *Host) reuse(m mounts.Mount, write bool) (*mounts.View, error) {
 	return v, nil
 }
 
-// findESP looks for the partition that the boot loader was started from, or else
-// for one on the disks of the physical root.
-func (h *Host) findESP() (blockdev.Device, bool, error) {
+// findESPs looks for the partition that the boot loader was started from, or else for
+// those on the disks of the physical root, what is mounted first. Where the disks have no
+// GUID partition table, what is mounted where an ESP belongs is it.
+func (h *Host) findESPs() ([]blockdev.Device, error) {
 	d := blockdev.Disks{Root: h.root}
 	uuid, err := loaderVariable(h.root, loaderPart)
 	if err != nil {
-		return blockdev.Device{}, false, err
+		return nil, err
 	}
 	near, err := h.rootDisks(d)
 	if err != nil {
-		return blockdev.Device{}, false, err
+		return nil, err
 	}
 	if uuid != "" {
 		// What is wrong with a disk that may have nothing to do with it is no
 		// reason to stop.
 		dev, found, _ := d.Find(append(slices.Clip(near), d.All()...), func(p blockdev.Partition) bool { return p.UUID == strings.ToLower(uuid) })
 		if found {
-			return dev, true, nil
+			return []blockdev.Device{dev}, nil
 		}
 	}
-	return d.Find(near, func(p blockdev.Partition) bool { return p.Type == blockdev.TypeESP })
+	all, err := d.FindEach(near, func(p blockdev.Partition) bool { return p.Type == blockdev.TypeESP })
+	if err != nil || len(all) > 0 {
+		isMounted := func(dev blockdev.Device) int {
+			if _, ok := h.table.Of(dev.Device); ok {
+				return 0
+			}
+			return 1
+		}
+		slices.SortStableFunc(all, func(a, b blockdev.Device) int { return isMounted(a) - isMounted(b) })
+		return all, err
+	}
+	for _, place := range espPlaces {
+		if m, ok := h.table.At(place); ok && m.FSType == "vfat" {
+			return []blockdev.Device{{Device: m.Device}}, nil
+		}
+	}
+	return nil, nil
 }
 
 // rootDisks are the disks that the physical root lies on.

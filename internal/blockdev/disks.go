@@ -103,17 +103,32 @@ func (d Disks) All() []string {
 func (d Disks) Find(disks []string, match func(Partition) bool) (dev Device, found bool, err error) {
 	var errs []error
 	for _, disk := range disks {
-		parts, err := d.Partitions(disk)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		all, err := d.FindEach([]string{disk}, match)
+		if len(all) > 0 {
+			return all[0], true, nil
 		}
-		if i := slices.IndexFunc(parts, match); i >= 0 {
-			dev, err := d.Device(disk, parts[i])
-			return dev, err == nil, err
-		}
+		errs = append(errs, err)
 	}
 	return Device{}, false, errors.Join(errs...)
+}
+
+// FindEach returns of each disk the first partition that match accepts, as Find does.
+func (d Disks) FindEach(disks []string, match func(Partition) bool) (all []Device, err error) {
+	var errs []error
+	for _, disk := range disks {
+		parts, err := d.Partitions(disk)
+		if i := slices.IndexFunc(parts, match); err == nil && i >= 0 {
+			var dev Device
+			if dev, err = d.Device(disk, parts[i]); err == nil {
+				all = append(all, dev)
+			}
+		}
+		errs = append(errs, err)
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	return nil, errors.Join(errs...)
 }
 
 // Partitions reads the partition table of the disk. Without a GUID partition table,

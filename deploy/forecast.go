@@ -268,7 +268,7 @@ func refusesBound(err error) bool {
 
 // refuses says whether err is about the image, not about looking at it.
 func refuses(err error) bool {
-	for _, known := range []error{etcmerge.ErrConflict, osimage.ErrNotBootable, osimage.ErrUnfit, ErrUKI, ErrLacksAddon, ErrAddons} {
+	for _, known := range []error{etcmerge.ErrConflict, osimage.ErrNotBootable, osimage.ErrUnfit, ErrVarMoves, ErrUKI, ErrLacksAddon, ErrAddons} {
 		if errors.Is(err, known) {
 			return true
 		}

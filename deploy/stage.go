@@ -291,8 +291,16 @@ func (st *staging) examine(ctx context.Context) (err error) {
 	st.next, err = st.entry(options)
 	st.next.Tries = st.tries()
 	st.next = st.withSources(st.next)
-	return errors.Join(addons, st.merge.Err(), err, st.fits())
+	var moves error
+	if s.sys.VarMoves {
+		moves = ErrVarMoves
+	}
+	return errors.Join(addons, st.merge.Err(), err, st.fits(), moves)
 }
+
+// ErrVarMoves means that the host would come up with another /var: /etc/fstab names one,
+// which what boots now leaves alone.
+var ErrVarMoves = errors.New("/etc/fstab has a file system for /var that is not mounted, and would be after the update")
 
 // fits refuses an image that does not fit the host's disks. What cannot be found out
 // keeps nobody from an update.

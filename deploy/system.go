@@ -23,6 +23,7 @@ type System struct {
 	Booted kargs.Root
 
 	SoftReboot bool // the systemd that runs knows soft reboots
+	VarMoves   bool // with the next boot /var is another one, which is not mounted now
 
 	Loader bootloader.Loader // nil only until FirstOptions brings one
 	Image  image.Options     // how to reach registries

@@ -33,14 +33,21 @@ func (h *Host) OwnVar() (mounts.Mount, bool) {
 	m, ok := h.table.At("/var")
 	root, known := h.table.At("/sysroot")
 	switch {
-	case !ok, !known:
+	case !ok, !known, h.HasStateVar():
 		return m, false
 	case m.Device == root.Device:
-		return m, !strings.HasPrefix(m.Root, path.Join(root.Root, "state/os")+"/")
+		return m, true
 	case m.FSType == "overlay", m.FSType == "tmpfs": // setup-root-conf.toml, or nothing to reset
 		return m, false
 	}
 	return m, true
+}
+
+// HasStateVar tells whether /var is that of a stateroot, a directory of the physical root.
+func (h *Host) HasStateVar() bool {
+	m, ok := h.table.At("/var")
+	root, known := h.table.At("/sysroot")
+	return ok && known && m.Device == root.Device && strings.HasPrefix(m.Root, path.Join(root.Root, "state/os")+"/")
 }
 
 // MountOver is what is mounted at the absolute path name, or at a directory above it that

@@ -2,6 +2,7 @@ package sysroot
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bootc-go/bootc/internal/mounts"
@@ -60,6 +61,9 @@ func TestOwnVar(t *testing.T) {
 		}
 		if _, got := h.OwnVar(); got != want || err != nil {
 			t.Errorf("%q: %v, %v", line, got, err)
+		}
+		if got, want := h.HasStateVar(), strings.Contains(line, "/state/os/"); got != want {
+			t.Errorf("%q: of a stateroot: %v", line, got)
 		}
 	}
 }

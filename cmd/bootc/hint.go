@@ -45,6 +45,7 @@ var hints = []struct {
 	{osimage.ErrNotBootable, "an image boots with one kernel and its initramfs in /usr/lib/modules/VERSION, or with a UKI in /boot/EFI/Linux"},
 	{deploy.ErrLacksAddon, "what runs stays; --uki-addon of 'bootc upgrade' and 'bootc switch' chooses other addons from now on, --uki-addon '' none"},
 	{deploy.ErrAddons, "choose them together with an update that is not here yet; 'bootc delete-deployment' removes one that does not run"},
+	{deploy.ErrVarMoves, "move the files of /var there and reboot, then update; or take the line out of /etc/fstab"},
 	{deploy.ErrUKI, "seal the image again, as the last step of its build; docs/howto/build-an-image.md says what may differ"},
 	{bootloader.ErrNoRoom, roomHint},
 	{deploy.ErrNoRoom, roomHint},

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 
 	"github.com/bootc-go/bootc/bootloader"
@@ -12,6 +14,7 @@ import (
 	"github.com/bootc-go/bootc/host"
 	"github.com/bootc-go/bootc/image"
 	"github.com/bootc-go/bootc/internal/progress"
+	"github.com/bootc-go/bootc/setuproot"
 	"github.com/bootc-go/bootc/sysroot"
 )
 
@@ -62,7 +65,7 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		Root:  h.Root, Run: h.Run, Etc: h.Etc, Booted: h.Booted,
 		Loader: loader, Tries: e.tries(a),
 		Image: images,
-		Arch:  runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(),
+		Arch:  runtime.GOARCH, Progress: report, SoftReboot: h.HasSoftReboot(), VarMoves: e.varMoves(h),
 		Systemctl: func(ctx context.Context, args ...string) error { return e.command(ctx, "systemctl", args...) },
 		Mounted:   h.MountedFrom,
 		Wait:      e.waiting,
@@ -78,6 +81,13 @@ func (e *env) withSysroot(ctx context.Context, a access, fn func(opened) error) 
 		err = errors.Join(err, e.dropStaleRoot(o))
 	}
 	return err
+}
+
+// varMoves tells whether /etc/fstab has a file system for /var that is not what is there: the
+// line is new, or what the host booted with did not heed it.
+func (e *env) varMoves(h *sysroot.Host) bool {
+	fstab, err := os.ReadFile(filepath.Join(e.root, "/etc/fstab"))
+	return err == nil && h.HasStateVar() && setuproot.MountsVar(nil, string(fstab))
 }
 
 // tries is how often a fresh deployment may try to boot. Who only looks stages none.

@@ -2,8 +2,6 @@ package deploy
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,14 +18,7 @@ func TestUnfitForTheDisks(t *testing.T) {
 		return registrytest.File("usr/lib/systemd/libsystemd-shared-"+version+".so", "x")
 	}
 	initramfs := func(names ...string) registrytest.Entry {
-		dir := t.TempDir()
-		for _, name := range names {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		archive := testtool.Run(t, "", "sh", "-c", "cd "+dir+" && find . | cpio --quiet -o -H newc")
-		return registrytest.File("usr/lib/modules/6.12/initramfs.img", archive)
+		return registrytest.File("usr/lib/modules/6.12/initramfs.img", string(testtool.CPIO(t, names...)))
 	}
 	const ownVar, luks = "systemd.mount-extra=UUID=1:/var:ext4", "rd.luks.uuid=1 rd.luks.options=tpm2-device=auto,headless=true"
 	for name, tt := range map[string]struct {

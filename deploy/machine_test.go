@@ -483,6 +483,9 @@ func (m *machine) readEtc(name string) string {
 	return string(data)
 }
 
+// varDir is the /var of a disk, by the name that installations give it.
+var varDir = stateTop + "/" + stateroot(defaultStateroot) + "/" + varName
+
 // osVersion is a small operating system.
 type osVersion struct {
 	version string

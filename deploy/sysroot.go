@@ -18,7 +18,6 @@ import (
 const (
 	repoDir  = "composefs"
 	stateDir = "state/deploy"
-	varDir   = "state/os/default/var" // of a disk that was not reset
 )
 
 // Sysroot is the deployments of a host. It belongs to one goroutine.

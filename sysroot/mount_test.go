@@ -15,18 +15,10 @@ import (
 // mountExt4 mounts a new ext4 file system at dir and returns its device.
 func mountExt4(t *testing.T, dir, options string) string {
 	t.Helper()
-	loop := newExt4(t)
+	loop := testdisk.Ext4(t)
 	testtool.Run(t, "", "mount", "-o", options, loop, dir)
 	t.Cleanup(func() { testtool.Run(t, "", "umount", dir) })
 	return loop
-}
-
-func newExt4(t *testing.T) string {
-	t.Helper()
-	path := t.TempDir() + "/fs"
-	testdisk.Make(t, path, "")
-	testtool.Run(t, "", "mke2fs", "-q", "-t", "ext4", path)
-	return testdisk.Attach(t, path)
 }
 
 // The physical root is mounted read-only where everyone sees it, and stays so.

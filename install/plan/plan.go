@@ -5,6 +5,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"github.com/bootc-go/bootc/internal/blockdev"
 )
 
 const (
@@ -34,13 +36,8 @@ const (
 	Root     Role = "root"
 )
 
-// TypeBIOSBoot is the type of the partition in which GRUB stands for machines
-// without UEFI.
-const TypeBIOSBoot = "21686148-6449-6E6F-744E-656564454649"
-
 // Types of partitions: https://uapi-group.org/specifications/specs/discoverable_partitions_specification/
 const (
-	typeESP       = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 	typeRootAMD64 = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 	typeRootARM64 = "B921B045-1DF0-41C3-AF44-4C6F280D3FAE"
 	// The boot partition is mounted by the kernel's command line, and by nothing that
@@ -94,12 +91,12 @@ func layout(o Options) (*Plan, error) {
 	switch o.Arch {
 	case "amd64":
 		rootType = typeRootAMD64
-		add(BIOSBoot, TypeBIOSBoot, biosBootSize)
+		add(BIOSBoot, strings.ToUpper(blockdev.TypeBIOSBoot), biosBootSize)
 	case "arm64":
 	default:
 		return nil, fmt.Errorf("no layout is known for the architecture %s", o.Arch)
 	}
-	add(ESP, typeESP, espSize)
+	add(ESP, strings.ToUpper(blockdev.TypeESP), espSize)
 	if o.Boot {
 		add(Boot, typeBoot, bootSize)
 	}

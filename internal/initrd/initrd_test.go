@@ -4,34 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bootc-go/bootc/internal/testtool"
 )
-
-// archive is a cpio archive with one file of that name.
-func archive(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name), []byte("content"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(testtool.Path(t, "sh"), "-c", `find . | "$0" --quiet -o -H newc`, testtool.Path(t, "cpio"))
-	cmd.Dir = dir
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 func named(want string) func(string) bool {
 	return func(name string) bool { return name == want }
@@ -40,8 +19,8 @@ func named(want string) func(string) bool {
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	const there = "usr/lib/bootc/initramfs-setup"
-	system := archive(t, there)
-	early := append(archive(t, "kernel/x86/microcode/GenuineIntel.bin"), make([]byte, 512)...)
+	system := testtool.CPIO(t, there)
+	early := append(testtool.CPIO(t, "kernel/x86/microcode/GenuineIntel.bin"), make([]byte, 512)...)
 	for name, tool := range map[string][]string{
 		"gzip": {"gzip", "-c"}, "zstd": {"zstd", "-qc", "--long=27"}, "xz": {"xz", "-c", "--check=crc32"}, "plain": {"cat"},
 	} {

@@ -9,16 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bootc-go/bootc/internal/testdisk"
-	"github.com/bootc-go/bootc/internal/testtool"
 )
-
-func newExt4(t *testing.T) string {
-	t.Helper()
-	path := t.TempDir() + "/fs"
-	testdisk.Make(t, path, "")
-	testtool.Run(t, "", "mke2fs", "-q", "-t", "ext4", path)
-	return testdisk.Attach(t, path)
-}
 
 func touch(dir *os.File, name string) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
@@ -30,7 +21,7 @@ func touch(dir *os.File, name string) error {
 
 func TestOpenDevice(t *testing.T) {
 	t.Parallel()
-	loop := newExt4(t)
+	loop := testdisk.Ext4(t)
 	options := []string{"errors=remount-ro"}
 	rw, err := OpenDevice(loop, "ext4", options, true)
 	if err != nil {
@@ -62,7 +53,7 @@ func TestOpenDevice(t *testing.T) {
 // A writer comes while somebody reads, who does not end and cannot write then either.
 func TestWriterBesideReader(t *testing.T) {
 	t.Parallel()
-	loop := newExt4(t)
+	loop := testdisk.Ext4(t)
 	ro, err := OpenDevice(loop, "ext4", nil, false)
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,15 @@ func Attach(t testing.TB, path string, args ...string) string {
 	return loop
 }
 
+// Ext4 makes a block device with an ext4 file system until the test ends.
+func Ext4(t testing.TB) string {
+	t.Helper()
+	path := t.TempDir() + "/fs"
+	Make(t, path, "")
+	testtool.Run(t, "", "mke2fs", "-q", "-t", "ext4", path)
+	return Attach(t, path)
+}
+
 // A Disk is a disk as /sys and /dev show it (sysfs(5),
 // Documentation/ABI/stable/sysfs-block).
 type Disk struct {

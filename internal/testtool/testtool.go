@@ -41,6 +41,21 @@ func Run(t testing.TB, stdin, name string, args ...string) string {
 	return string(out)
 }
 
+// CPIO is an archive with files of these names, made by cpio(1).
+func CPIO(t testing.TB, names ...string) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("content"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []byte(Run(t, "", "sh", "-c", `cd "$0" && find . | "$1" --quiet -o -H newc`, dir, Path(t, "cpio")))
+}
+
 func executable(p string) bool {
 	st, err := os.Stat(p)
 	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0

@@ -25,6 +25,8 @@ setup: ## install the Debian packages and tools that build, tests and bench need
 	@scripts/setup.sh
 
 build: ## build the static binaries bin/bootc and bin/bootc-initramfs
+	@scripts/check-go.sh
+	@[ '$(VERSION)' != unknown ] || echo 'build: no git, or no history: bootc --version will say "unknown", unless you say make build VERSION=...' >&2
 	go build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/ ./cmd/...
 
 install: ## install what "make build" built below DESTDIR, as an image needs it

@@ -86,7 +86,7 @@ install_linter() {
 }
 
 command -v dpkg-query >/dev/null || die "this is no Debian system: install by hand what scripts/setup.sh names"
-command -v go >/dev/null || die "Go is missing: install the version that go.mod names, or a newer one"
+scripts/check-go.sh
 
 mapfile -t todo < <(missing "${packages[@]}")
 [ ${#todo[@]} = 0 ] || install_packages "${todo[@]}"

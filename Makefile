@@ -19,10 +19,15 @@ export GOLANGCI_LINT_VERSION
 
 LINTER := $(BOOTC_TOOLS)/bin/golangci-lint
 
-.PHONY: setup build install test race lint fmt generate bench fuzz demo clean help
+SETUPS := setup-bench setup-demo setup-lint setup-race setup-test
 
-setup: ## install the Debian packages and tools that build, tests and bench need (root)
+.PHONY: setup $(SETUPS) build install test race lint fmt generate bench fuzz demo clean help
+
+setup: ## install what demo, test, race, lint and bench need (root); each of them does so itself
 	@scripts/setup.sh
+
+$(SETUPS): setup-%:
+	@scripts/setup.sh $*
 
 build: ## build the static binaries bin/bootc and bin/bootc-initramfs
 	@scripts/check-go.sh
@@ -32,13 +37,13 @@ build: ## build the static binaries bin/bootc and bin/bootc-initramfs
 install: ## install what "make build" built below DESTDIR, as an image needs it
 	@DESTDIR='$(DESTDIR)' scripts/install.sh
 
-test: setup ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
+test: setup-test ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
 	@go run ./internal/testrun $(TESTARGS) $(PKG)
 
-race: ## run all tests under the race detector (needs a C compiler)
+race: setup-race ## run all tests under the race detector
 	@CGO_ENABLED=1 go run ./internal/testrun -race $(TESTARGS) $(PKG)
 
-lint: setup ## check style, the import diagram, generated files and scripts
+lint: setup-lint ## check style, the import diagram, generated files and scripts
 	@scripts/lint.sh
 
 fmt: ## format the sources as lint wants them
@@ -49,14 +54,14 @@ fmt: ## format the sources as lint wants them
 generate: ## make generated files anew
 	go generate -skip testdata/ ./...
 
-bench: setup build ## measure against the peers; BENCH=quick is a smoke test
+bench: setup-bench build ## measure against the peers; BENCH=quick is a smoke test
 	go build -o build/bench/bench ./bench
 	build/bench/bench -bootc bin/bootc -mode $(BENCH) $(BENCHARGS)
 
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh $(PKG)
 
-demo: setup build ## pull a small image into a new repository and mount it
+demo: setup-demo build ## build an image, install, boot, upgrade, roll back and switch a machine in QEMU
 	@scripts/demo.sh
 
 clean: ## remove what was built; tools and test caches stay (rm -r build for those)

@@ -1,10 +1,11 @@
 #!/bin/bash
-# usage: qemu.sh TOOLS
+# usage: qemu.sh TOOLS [have]
 #
 # Puts TOOLS/bin/qemu-system-x86_64 of version 10 or newer there, and TOOLS/ovmf
 # with its firmware: the system's own, if that is new enough, or else those of
 # Debian trixie, unpacked beside the system and run with trixie's C library.
-# Emulation by older versions crashes guests now and then.
+# Emulation by older versions crashes guests now and then. With "have" it unpacks
+# nothing, and says with its exit status whether all is there.
 set -euo pipefail
 
 tools=$1
@@ -34,22 +35,17 @@ if own=$(command -v $name) && new_enough "$own" && [ -e /usr/share/OVMF/OVMF_COD
 	exit
 fi
 
-# The mirror is the one that this machine's apt uses for Debian itself.
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL) $(CODENAME)' 'Created-By: Packages' |
-	awk '$2 == "Debian" && $3 !~ /-(updates|backports|security)$/ && !seen++ { print $1 }')
-[ -n "$mirror" ] || die "apt has no lists of Debian's main archive (run apt-get update)"
-
+[ "${2-}" != have ] || exit 1
+[ "$(id -u)" = 0 ] || die "only root can unpack QEMU (run 'make setup' as root)"
+mirror=$("${0%/*}/mirror.sh")
 tmp=$(mktemp -d "$(realpath "$tools")/qemu.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 say "unpacking QEMU from Debian trixie beside the system"
 for i in 1 2 3; do # mirrors have bad moments
 	rm -rf "$tmp/new"
 	mmdebstrap --quiet --mode=root --variant=extract --aptopt='APT::Install-Recommends false' \
-		--include=qemu-system-x86,ovmf,seabios trixie "$tmp/new" "$mirror" >"$tmp/log" 2>&1 && break
-	[ "$i" -lt 3 ] || {
-		cat "$tmp/log" >&2
-		die "cannot unpack QEMU"
-	}
+		--include=qemu-system-x86,ovmf,seabios trixie "$tmp/new" "$mirror" && break
+	[ "$i" -lt 3 ] || die "cannot unpack QEMU"
 	sleep $((i * 3))
 done
 loader=$(cd "$tmp/new" && readlink -f usr/lib64/ld-linux-x86-64.so.2)

@@ -1,11 +1,12 @@
 #!/bin/bash
-# usage: sid-composefs.sh TOOLS
+# usage: sid-composefs.sh TOOLS [have]
 #
 # Unpacks mkcomposefs and composefs-info 1.0.8 from Debian sid below TOOLS,
 # beside the system: nothing is installed, apt's own state is not touched. They
 # run with sid's C library, through the wrappers TOOLS/bin/mkcomposefs and
 # TOOLS/bin/composefs-info. The tests compare images byte for byte with what
-# this version writes, so no other version will do.
+# this version writes, so no other version will do. With "have" it unpacks nothing,
+# and says with its exit status whether all is there.
 set -euo pipefail
 
 wanted=1.0.8
@@ -30,12 +31,7 @@ wrappers_work() {
 }
 
 [ -e "$final/version" ] && wrappers_work && exit
-
-# The mirror is the one that this machine's apt uses for Debian itself.
-mirror() {
-	apt-get indextargets --format '$(REPO_URI) $(LABEL) $(CODENAME)' 'Created-By: Packages' |
-		awk '$2 == "Debian" && $3 !~ /-(updates|backports|security)$/ && !seen++ { print $1 }'
-}
+[ "${2-}" != have ] || exit 1
 
 keyring() {
 	local k
@@ -50,13 +46,7 @@ trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$tmp"/{lists,cache/archives}/partial
 : >"$tmp/status"
 
-uri=$(mirror)
-if [ -z "$uri" ]; then
-	say "apt has no lists of Debian's main archive yet"
-	apt-get -q update >&2 </dev/null || true
-	uri=$(mirror)
-fi
-[ -n "$uri" ] || die "apt is not configured with a mirror of Debian"
+uri=$("${0%/*}/mirror.sh")
 
 apt_private() {
 	local cmd=$1
@@ -87,10 +77,7 @@ available() {
 version=
 for suite in sid testing; do
 	echo "deb [signed-by=$(keyring)] $uri $suite main" >>"$tmp/sources.list"
-	try apt_private apt-get update >"$tmp/log" 2>&1 || {
-		cat "$tmp/log" >&2
-		die "cannot read the package lists of Debian $suite"
-	}
+	try apt_private apt-get update || die "cannot read the package lists of Debian $suite"
 	version=$(available)
 	[ -n "$version" ] && break
 	say "Debian $suite has moved on from composefs $wanted: $(apt_private apt-cache madison composefs | tr -s ' ')"
@@ -102,10 +89,7 @@ done
 # else that the two programs link with.
 say "unpacking composefs $version from Debian $suite beside the system"
 try apt_private apt-get install -y --download-only --no-install-recommends \
-	"composefs=$version" "libcomposefs1=$version" >"$tmp/log" 2>&1 || {
-	cat "$tmp/log" >&2
-	die "cannot download composefs $version"
-}
+	"composefs=$version" "libcomposefs1=$version" || die "cannot download composefs $version"
 for deb in "$tmp"/cache/archives/*.deb; do
 	dpkg -x "$deb" "$tmp/new"
 done

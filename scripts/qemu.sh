@@ -27,7 +27,10 @@ new_enough() {
 	[ -n "$version" ] && [ "$version" -ge "$wanted" ]
 }
 
-new_enough "$tools/bin/$name" && [ -e "$tools/ovmf/OVMF_CODE_4M.fd" ] && exit
+# at_home tells whether what was unpacked looks for its modules beside itself.
+at_home() { [ -L "$tools/bin/$name" ] || compgen -G "$final/usr/lib/*/qemu-bundle" >/dev/null; }
+
+new_enough "$tools/bin/$name" && [ -e "$tools/ovmf/OVMF_CODE_4M.fd" ] && at_home && exit
 
 if own=$(command -v $name) && new_enough "$own" && [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ]; then
 	ln -sfn "$own" "$tools/bin/$name"
@@ -52,15 +55,18 @@ loader=$(cd "$tmp/new" && readlink -f usr/lib64/ld-linux-x86-64.so.2)
 loader=${loader#"$tmp/new/"}
 [ -x "$tmp/new/$loader" ] || die "trixie's C library has no loader where one was expected"
 
+# QEMU looks for modules and firmware in /usr, where those of another version may be,
+# which it cannot load. In a directory qemu-bundle beside its program it looks first,
+# and in no other then; its program is, to Linux, the loader.
+ln -s "$(realpath --relative-to="$tmp/new/${loader%/*}" "$tmp/new")" "$tmp/new/${loader%/*}/qemu-bundle"
+
 rm -rf "$final"
 chmod 755 "$tmp/new"
 mv "$tmp/new" "$final"
 cat >"$tmp/wrapper" <<END
 #!/bin/sh
 r=\${0%/*}/../${final##*/}
-export QEMU_MODULE_DIR="\$r/usr/lib/x86_64-linux-gnu/qemu"
-export QEMU_MODULE_DIR="\$r/usr/lib/x86_64-linux-gnu/qemu"
-exec "\$r/$loader" --library-path "\$r/${loader%/*}" "\$r/usr/bin/$name" -L "\$r/usr/share/qemu" -L "\$r/usr/share/seabios" "\$@"
+exec "\$r/$loader" --library-path "\$r/${loader%/*}" "\$r/usr/bin/$name" "\$@"
 END
 chmod 755 "$tmp/wrapper"
 rm -f "$tools/bin/$name"

@@ -35,7 +35,7 @@ func TestDemo(t *testing.T) {
 		t.Parallel()
 	}
 	d.title("Build an image of Debian that boots, its update, and one of our own on top of it")
-	d.note("buildah bud -f images/Containerfile.test; from that, v1, v2 and images/Containerfile.derived (kept in build/cache)")
+	d.note("buildah bud -f Containerfile.test; from that, v1, v2 and images/Containerfile.derived (kept in build/cache)")
 	v1, v2, own := os1(t, platform{}), os2(t), derived(t)
 
 	d.title("Serve them from a registry, and install the first on a disk")

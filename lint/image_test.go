@@ -9,7 +9,7 @@ import (
 	"github.com/bootc-go/bootc/internal/testtool"
 )
 
-// TestOurImage looks at the image of images/Containerfile.test. Its build has looked
+// TestOurImage looks at the image of Containerfile.test. Its build has looked
 // at itself already, as the root that runs.
 func TestOurImage(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func Programs(t testing.TB) string {
 	return programs.dir
 }
 
-// OS returns the bootable image that images/Containerfile.test makes of
+// OS returns the bootable image that Containerfile.test makes of
 // Programs, with dracut or initramfs-tools.
 func OS(t testing.TB, initramfs string) Image {
 	t.Helper()
@@ -44,5 +44,5 @@ func OS(t testing.TB, initramfs string) Image {
 	install := exec.Command(filepath.Join(root, "scripts", "install.sh"))
 	install.Env = append(os.Environ(), "DESTDIR="+dest, "BIN="+Programs(t))
 	run(t, install)
-	return Build(t, Debian(t), filepath.Join(root, "images", "Containerfile.test"), dest, "INITRAMFS="+initramfs)
+	return Build(t, Debian(t), filepath.Join(root, "Containerfile.test"), dest, "INITRAMFS="+initramfs)
 }

@@ -38,7 +38,10 @@ die() {
 step() {
 	local text=$1 start=$SECONDS
 	shift
-	[ -n "$begun" ] || { mkdir -p build/log && : >"$log" && begun=1; }
+	if [ -z "$begun" ]; then
+		{ mkdir -p build/log && : >"$log"; } 2>/dev/null || die "cannot write $log, and there is something to install (run 'make setup' as root)"
+		begun=yes
+	fi
 	printf 'setup: %s ... ' "$text" >&2
 	echo "setup: $text" >>"$log"
 	if "$@" >>"$log" 2>&1 </dev/null 9<&-; then

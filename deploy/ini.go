@@ -28,7 +28,7 @@ func parseINI(data []byte) (ini, error) {
 		case line[0] == '[' && strings.HasSuffix(line, "]"):
 			section = strings.TrimSpace(line[1 : len(line)-1])
 		case isKey && section != "":
-			f.set(section, strings.TrimSpace(key), strings.TrimSpace(value))
+			f.put(section, strings.TrimSpace(key), oneLine(value))
 		default:
 			return nil, fmt.Errorf("line %d is neither a section nor a key", i+1)
 		}
@@ -48,24 +48,32 @@ func (f ini) value(section, key string) string {
 	return ""
 }
 
-// set changes a key, or adds it to its section. An empty value removes it. What
-// images say of themselves comes here, too, so that a value is kept to its line.
+// set changes a key, or adds it to its section. An empty value removes it.
 func (f *ini) set(section, key, value string) {
-	value = strings.TrimSpace(strings.Map(func(r rune) rune {
+	if value = oneLine(value); value != "" {
+		f.put(section, key, value)
+	} else if i := f.index(section, key); i >= 0 {
+		*f = slices.Delete(*f, i, i+1)
+	}
+}
+
+// put is set where an empty value is as good as another.
+func (f *ini) put(section, key, value string) {
+	if i := f.index(section, key); i >= 0 {
+		(*f)[i].value = value
+		return
+	}
+	*f = append(*f, iniLine{section, key, value})
+}
+
+// oneLine keeps a value to its line: what images say of themselves comes here, too.
+func oneLine(value string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, value))
-	i := f.index(section, key)
-	switch {
-	case i >= 0 && value == "":
-		*f = slices.Delete(*f, i, i+1)
-	case i >= 0:
-		(*f)[i].value = value
-	case value != "":
-		*f = append(*f, iniLine{section, key, value})
-	}
 }
 
 // encode writes the file, each section once, where its first key stands.
@@ -82,7 +90,7 @@ func (f ini) encode() []byte {
 		fmt.Fprintf(&b, "[%s]\n", first.section)
 		for _, l := range f {
 			if l.section == first.section {
-				fmt.Fprintf(&b, "%s = %s\n", l.key, l.value)
+				b.WriteString(strings.TrimSpace(l.key+" = "+l.value) + "\n")
 			}
 		}
 	}

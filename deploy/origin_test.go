@@ -110,7 +110,7 @@ func TestOriginRoundTrip(t *testing.T) {
 // TestOriginKeepsWhatItDoesNotKnow, and adds its own beside it.
 func TestOriginKeepsWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	o, err := parseOrigin([]byte("; a comment\n[origin]\ncontainer-image-reference=ostree-unverified-registry:quay.io/x\nother=1\n\n[theirs]\nkey = a = b\n"))
+	o, err := parseOrigin([]byte("; a comment\n[origin]\ncontainer-image-reference=ostree-unverified-registry:quay.io/x\nother=1\n\n[theirs]\nkey = a = b\nempty=\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +121,7 @@ container-image-reference = ostree-unverified-image:docker://quay.io/x
 other = 1
 [theirs]
 key = a = b
+empty =
 [bootc-go]
 version = 1 [theirs] key=evil
 pinned = true

@@ -16,18 +16,21 @@ import (
 )
 
 // memory is the file state/bootc/boots.json: how the boots of deployments on trial
-// ended, which images were given up for it, and what a shutdown could not apply. It is replaced as a whole, by whoever
-// holds the lock.
+// ended, which images were given up for it, and what a shutdown could not apply. It is
+// replaced as a whole, by whoever holds the lock. Each of its objects keeps the keys that
+// it does not know.
 type memory struct {
 	Trials []trial  `json:"trials,omitempty"`
 	Failed []Failed `json:"failed,omitempty"`
 	Missed *Missed  `json:"missed,omitempty"`
+	more   unknown
 }
 
 // trial is what is known of a deployment whose boots are counted.
 type trial struct {
 	ID    verity.Digest `json:"deployment"`
 	Boots []trialBoot   `json:"boots"`
+	more  unknown
 }
 
 // trialBoot is one boot that got as far as userspace.
@@ -37,6 +40,7 @@ type trialBoot struct {
 	Passed  bool      `json:"passed,omitempty"` // all checks; it is a good one, whatever happens from here on
 	Reason  string    `json:"reason,omitempty"` // why it was ended; empty if it ended in nobody's presence
 	Output  string    `json:"output,omitempty"` // of the check that failed
+	more    unknown
 }
 
 // Failed is an image that was given up, and is not installed again until it is forgiven.
@@ -51,6 +55,7 @@ type Failed struct {
 	Boots    []string      `json:"bootIds,omitempty"`
 	Started  *time.Time    `json:"firstBoot,omitempty"`
 	Recorded time.Time     `json:"recorded"`
+	more     unknown
 }
 
 const (

@@ -21,6 +21,8 @@ type Missed struct {
 	Recorded time.Time     `json:"recorded"`
 
 	Reset bool `json:"factoryReset,omitempty"` // it was a factory reset
+
+	more unknown
 }
 
 // missed remembers why what is staged could not be applied; nil forgets it. That the

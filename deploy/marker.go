@@ -25,6 +25,8 @@ type marker struct {
 	// Stateroot says that this is a factory reset, and where the new /var is. Our own,
 	// too.
 	Stateroot string `json:"stateroot,omitempty"`
+
+	more unknown
 }
 
 const (

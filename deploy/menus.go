@@ -18,13 +18,14 @@ type menus struct {
 	staged []bootloader.Entry // none without a marker that names the first of them
 	locked bool               // a shutdown leaves the staged menu alone
 
-	menuOnly bool   // the staged menu has no other deployments than the live one
-	reset    string // what is staged is a factory reset, to this stateroot
+	menuOnly bool    // the staged menu has no other deployments than the live one
+	reset    string  // what is staged is a factory reset, to this stateroot
+	more     unknown // of the marker
 }
 
 // as says how the staged menu is staged.
 func (m menus) as() marker {
-	return marker{Locked: m.locked, MenuOnly: m.menuOnly, Stateroot: m.reset}
+	return marker{Locked: m.locked, MenuOnly: m.menuOnly, Stateroot: m.reset, more: m.more}
 }
 
 // looks is how often the menus are read while another bootc replaces them.
@@ -48,7 +49,8 @@ func (s *Sysroot) readMenus() (menus, error) {
 		err = fmt.Errorf("boot menu: %w", err)
 	}
 	staged, as, err2 := s.staged()
-	return menus{live: live, staged: staged, locked: as.Locked, menuOnly: as.MenuOnly, reset: as.Stateroot}, errors.Join(err, err2)
+	m := menus{live: live, staged: staged, locked: as.Locked, menuOnly: as.MenuOnly, reset: as.Stateroot, more: as.more}
+	return m, errors.Join(err, err2)
 }
 
 // staged reads the staged menu. One that the marker does not name is what a power

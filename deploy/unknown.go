@@ -47,6 +47,17 @@ func encodeObject(v any, more unknown) ([]byte, error) {
 	return append(append(data[:len(data)-1], ','), rest[1:]...), nil
 }
 
+func (m *marker) UnmarshalJSON(data []byte) (err error) {
+	type fields marker
+	m.more, err = decodeObject(data, (*fields)(m))
+	return err
+}
+
+func (m marker) MarshalJSON() ([]byte, error) {
+	type fields marker
+	return encodeObject(fields(m), m.more)
+}
+
 func (m *memory) UnmarshalJSON(data []byte) (err error) {
 	type fields memory
 	m.more, err = decodeObject(data, (*fields)(m))

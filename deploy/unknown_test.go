@@ -53,6 +53,35 @@ func TestMemoryKeepsWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestMarkerKeepsWhatItDoesNotKnow while the same deployment is staged, and not for the
+// next one.
+func TestMarkerKeepsWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	m, _ := fakeMachine(t, v("1"))
+	name := m.runPath(markerDir, markerName)
+	m.push(v("2"))
+	m.mustUpgrade()
+	text, err := os.ReadFile(name)
+	m.must(err)
+	m.must(os.WriteFile(name, []byte(strings.Replace(string(text), "{", `{"future":[1],`, 1)), 0o644))
+	for i, change := range []func() error{
+		func() error { return m.pin(m.booted.ID, true) },
+		func() error { _, err := m.upgrade(StageOptions{DownloadOnly: true}); return err },
+		func() error { return m.with(func(s *Sysroot) error { return s.Unlock(t.Context()) }) },
+		func() error { _, err := m.setOptions("x", "y"); return err },
+	} {
+		m.must(change())
+		if text, err := os.ReadFile(name); err != nil || !strings.Contains(string(text), `"future":[1]`) {
+			t.Errorf("after change %d: %s, %v", i, text, err)
+		}
+	}
+	m.push(v("3"))
+	m.mustUpgrade()
+	if text, err := os.ReadFile(name); err != nil || strings.Contains(string(text), "future") {
+		t.Errorf("another deployment: %s, %v", text, err)
+	}
+}
+
 // TestEncodeObject puts unknown keys behind the others, in order, and adds nothing where
 // there are none. A key that differs in case only is one that Go's reader knows.
 func TestEncodeObject(t *testing.T) {

@@ -2,8 +2,10 @@ package testvm
 
 import (
 	"encoding/base64"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/bootc-go/bootc/internal/testcache"
@@ -30,21 +32,43 @@ Wants=testvm-agent.service
 `
 
 // agentArguments bring the agent into the machine, and connect it.
-func agentArguments(t testing.TB, dir string) []string {
-	t.Helper()
-	program := filepath.Join(dir, "agent")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./internal/testvm/agent")
-	cmd.Dir = testcache.ModuleRoot(t)
-	run(t, cmd)
+func (m *Machine) agentArguments() []string {
 	return []string{
 		"-smbios", credential("systemd.extra-unit.testvm-agent.service", agentUnit),
 		"-smbios", credential("systemd.unit-dropin.multi-user.target", agentWanted),
-		"-drive", "if=none,id=agent,format=raw,readonly=on,file=" + program,
+		"-drive", "if=none,id=agent,format=raw,readonly=on,file=" + m.agent,
 		"-device", "virtio-blk-pci,drive=agent,serial=agent",
 		"-device", "virtio-serial-pci",
-		"-chardev", "socket,id=agent,path=" + filepath.Join(dir, "control") + ",server=on,wait=on",
+		"-chardev", "socket,id=agent,path=" + filepath.Join(m.dir, "control") + ",server=on,wait=on",
 		"-device", "virtserialport,chardev=agent,name=agent",
 	}
+}
+
+// agent is built once in a process.
+var agent struct {
+	sync.Mutex
+	path string
+}
+
+// agentProgram returns the file of the agent.
+func agentProgram(t testing.TB) string {
+	t.Helper()
+	agent.Lock()
+	defer agent.Unlock()
+	if agent.path == "" {
+		built := filepath.Join(t.TempDir(), agentFile)
+		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", built, "./internal/testvm/agent")
+		build.Dir = testcache.ModuleRoot(t)
+		run(t, build)
+		content, err := os.ReadFile(built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		agent.path = testcache.Open(t, "agent", content).Entry(t, agentFile, func(t testing.TB, path string) {
+			run(t, exec.Command("cp", built, path))
+		})
+	}
+	return agent.path
 }
 
 // credential is a value of systemd's that PID 1 finds in the SMBIOS tables.

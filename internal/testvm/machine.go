@@ -20,49 +20,105 @@ import (
 // not do what they promise, and must be called from the test's own goroutine;
 // those that may be called from others say so.
 type Machine struct {
-	t       testing.TB
-	console *console
-	channel *channel
-	cmd     *exec.Cmd
-	exited  chan struct{}
-	seen    int // boots that WaitBoot has returned for
+	t        testing.TB
+	options  Options
+	dir      string // with the sockets and the firmware's variables
+	agent    string // the file of the agent's disk
+	console  *console
+	channel  *channel
+	cmd      *exec.Cmd
+	exited   chan struct{}
+	started  time.Time
+	snapshot bool // it did not boot, but went on
+	seen     int  // boots that WaitBoot has returned for
 }
 
 // Start turns a machine on. It is turned off, at the latest, at the end of the
 // test.
 func Start(t testing.TB, o Options) *Machine {
 	t.Helper()
-	release := takeSlot(t)
+	return start(t, o, "")
+}
+
+// start turns a machine on, or goes on from a snapshot.
+func start(t testing.TB, o Options, snapshot string) *Machine {
+	t.Helper()
+	release := func() {}
+	if !o.Watched {
+		release = takeSlot(t)
+	}
 	dir, err := os.MkdirTemp("", "testvm") // t.TempDir makes names too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Machine{t: t, exited: make(chan struct{})}
+	m := &Machine{t: t, options: o, dir: dir, exited: make(chan struct{}), started: time.Now()}
 	m.console = &console{dead: m.died}
 	if o.Panics {
 		m.console.dead = nil
 	}
-	m.cmd = exec.Command(testtool.Path(t, "qemu-system-x86_64"), arguments(t, dir, o)...)
+	m.cmd = exec.Command(testtool.Path(t, "qemu-system-x86_64"), m.arguments(snapshot)...)
 	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
+	if o.Terminal != nil {
+		m.cmd.Stdin, m.cmd.Stdout = o.Terminal, o.Terminal
+	}
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up
 	if err := m.cmd.Start(); err != nil {
 		release()
 		t.Fatalf("qemu: %v", err)
 	}
+	var ran time.Duration
 	go func() {
 		_ = m.cmd.Wait()
+		ran = time.Since(m.started)
 		release() // not at the end of the test, which may start another one
 		close(m.exited)
 	}()
 	t.Cleanup(func() {
 		m.Kill()
 		os.RemoveAll(dir)
+		m.account(ran)
 		if t.Failed() {
 			t.Logf("the end of the console:\n%s", m.console.tail(60))
 		}
 	})
 	m.channel = newChannel(m.dial(filepath.Join(dir, "control")))
+	if snapshot != "" {
+		m.resumed(snapshot)
+	}
 	return m
+}
+
+// resumed makes the boot of the snapshot the first one.
+func (m *Machine) resumed(snapshot string) {
+	m.t.Helper()
+	boot, err := os.ReadFile(filepath.Join(snapshot, bootFile))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	q, err := dialQMP(filepath.Join(m.dir, "qmp"))
+	if err == nil {
+		defer q.conn.Close()
+		err = q.goOn()
+	}
+	if err != nil {
+		m.fatalf("cannot go on from %s: %v", snapshot, err)
+	}
+	m.snapshot = true
+	m.channel.mu.Lock()
+	defer m.channel.mu.Unlock()
+	m.channel.boots = append([]string{string(boot)}, m.channel.boots...)
+	m.seen = 1
+}
+
+// account says what the machine cost. The command testrun adds that up.
+func (m *Machine) account(ran time.Duration) {
+	boots, _, _ := m.channel.state()
+	used := m.cmd.ProcessState.UserTime() + m.cmd.ProcessState.SystemTime()
+	n := len(boots)
+	if m.snapshot {
+		n--
+	}
+	m.t.Logf("testvm: %d boots, %.1f s, %.1f s of processor time", n, ran.Seconds(), used.Seconds())
 }
 
 // dial connects to the agent's port, which QEMU opens soon.
@@ -99,12 +155,18 @@ func (m *Machine) Kill() {
 // Wait waits until the machine has turned itself off.
 func (m *Machine) Wait() {
 	m.t.Helper()
-	select {
-	case <-m.exited:
-	case <-time.After(patience):
-		m.fatalf("the machine does not turn off")
-	}
+	m.waitFor("the machine does not turn off", func() (bool, <-chan struct{}) {
+		select {
+		case <-m.exited:
+			return true, nil
+		default:
+			return false, m.exited
+		}
+	})
 }
+
+// Off is closed when the machine is turned off. Any goroutine may wait for it.
+func (m *Machine) Off() <-chan struct{} { return m.exited }
 
 // PowerOff shuts the system down in an orderly way.
 func (m *Machine) PowerOff() {
@@ -135,36 +197,53 @@ func (m *Machine) WaitWell() {
 // WaitAgent is WaitBoot for a system that need not be well.
 func (m *Machine) WaitAgent() string {
 	m.t.Helper()
-	limit := time.After(patience)
-	for {
+	var id string
+	m.waitFor("no system came up", func() (bool, <-chan struct{}) {
 		boots, ended, changed := m.channel.state()
 		if len(boots) > m.seen {
 			m.seen = len(boots)
-			return boots[m.seen-1]
-		}
-		if ended {
+			id = boots[m.seen-1]
+		} else if ended {
 			m.fatalf("the machine ended instead of booting")
 		}
-		select {
-		case <-changed:
-		case <-limit:
-			m.fatalf("no system came up")
-		}
-	}
+		return id != "", changed
+	})
+	return id
 }
 
 // WaitConsole waits until the console has shown the text, which may be from any
 // boot.
 func (m *Machine) WaitConsole(text string) {
 	m.t.Helper()
-	limit := time.After(patience)
-	for !strings.Contains(m.console.String(), text) {
-		select {
-		case <-m.exited:
+	m.waitFor(fmt.Sprintf("the console never said %q", text), func() (bool, <-chan struct{}) {
+		_, ended, _ := m.channel.state()
+		all, changed := m.console.state()
+		found := strings.Contains(all, text)
+		if ended && !found {
 			m.fatalf("the machine ended and never said %q", text)
-		case <-limit:
-			m.fatalf("the console never said %q", text)
-		case <-time.After(200 * time.Millisecond):
+		}
+		return found, changed
+	})
+}
+
+// waitFor asks ready until it says yes: at once, and whenever the channel that it returns
+// is closed, or a second later. A machine that hangs meanwhile ends the test, which then
+// says what did not happen.
+func (m *Machine) waitFor(what string, ready func() (bool, <-chan struct{})) {
+	m.t.Helper()
+	p := m.patience()
+	defer p.Stop()
+	for {
+		ok, changed := ready()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-p.ticks.C:
+			if why := p.spent(); why != "" {
+				m.fatalf("%s, and the machine hangs: %s", what, why)
+			}
 		}
 	}
 }
@@ -180,19 +259,18 @@ func (m *Machine) Reboot(script string) string {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	defer cancel()
 	answer := m.start(ctx, script, "")
-	boots, ended, changed := m.channel.state()
-	for limit := time.After(patience); len(boots) == len(before) && !ended; boots, ended, changed = m.channel.state() {
+	m.waitFor(script+": the machine does not reboot", func() (bool, <-chan struct{}) {
 		select {
 		case r := <-answer:
 			if r.Status > 0 { // not when the shutdown killed it
 				m.fatalf("%s: exit status %d\n%s%s", script, r.Status, r.Stdout, r.Stderr)
 			}
 			answer = nil
-		case <-changed:
-		case <-limit:
-			m.fatalf("%s: the machine does not reboot", script)
+		default:
 		}
-	}
+		boots, ended, changed := m.channel.state()
+		return len(boots) > len(before) || ended, changed
+	})
 	return m.WaitBoot()
 }
 
@@ -223,13 +301,22 @@ func (m *Machine) Try(script string) Result {
 // TryInput runs a script in the machine, with something to read.
 func (m *Machine) TryInput(script, stdin string) Result {
 	m.t.Helper()
-	select {
-	case r := <-m.start(m.t.Context(), script, stdin):
-		return r
-	case <-time.After(patience):
-		m.fatalf("%s: no answer", script)
-		return Result{}
-	}
+	var result Result
+	answered := make(chan struct{})
+	answer := m.start(m.t.Context(), script, stdin)
+	go func() {
+		result = <-answer
+		close(answered)
+	}()
+	m.waitFor(script+": no answer", func() (bool, <-chan struct{}) {
+		select {
+		case <-answered:
+			return true, nil
+		default:
+			return false, answered
+		}
+	})
+	return result
 }
 
 // Go runs a script in the machine and returns at once. Any goroutine may call

@@ -38,14 +38,17 @@ func TestMachine(t *testing.T) {
 		t.Errorf("after an orderly reboot the files hold %q", got)
 	}
 	t.Logf("%s", m.Run("systemd-analyze"))
-	m.Run("echo lost >/var/lib/kill-lost")
-	m.Kill()
-	m = testvm.Start(t, testvm.Options{Disks: []testvm.Disk{{Path: disk}}})
-	m.WaitBoot()
-	if got := m.Run("cat /var/lib/kept; cat /var/lib/kill-lost || :"); got != "kept\n" {
-		t.Errorf("after the power cut the files hold %q", got)
+	boot := m.Run("cat /proc/sys/kernel/random/boot_id; echo before >/dev/shm/before")
+	snapshot := filepath.Join(testcache.TempDir(t), "snapshot")
+	m.Save(snapshot)
+	for range 2 { // the second one knows nothing of the first
+		m = testvm.Resume(t, snapshot, testvm.Options{Disks: []testvm.Disk{{}}})
+		if got := m.Run("cat /proc/sys/kernel/random/boot_id /dev/shm/before /var/lib/kept /var/lib/lost"); got != boot+"before\nkept\nlost\n" {
+			t.Errorf("the machine that goes on has %q", got)
+		}
+		m.Run("echo other >/var/lib/kept; sync")
+		m.Kill()
 	}
-	m.PowerOff()
 }
 
 // plainDisk makes a disk with the image unpacked on ext4, and systemd-boot.

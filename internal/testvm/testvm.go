@@ -11,8 +11,8 @@
 // the machine's SMBIOS tables, its program lies on a small disk of its own.
 //
 // Two machines run at once, see takeSlot. Nothing here looks at the clock to
-// judge; the time limits are for machines that hang. A test that fails prints the
-// end of the console.
+// judge: a machine that makes no progress hangs, one that makes some is only slow, see
+// patience. A test that fails prints the end of the console.
 package testvm
 
 import (
@@ -22,7 +22,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bootc-go/bootc/internal/testcache"
 	"github.com/bootc-go/bootc/internal/testtool"
@@ -37,10 +36,6 @@ const (
 	BIOS Firmware = "bios"
 )
 
-// patience is how long a machine may be silent: a boot takes ten to twenty
-// seconds on an idle host, a pull of the whole image as much.
-const patience = 5 * time.Minute
-
 // Options say what a machine is made of.
 type Options struct {
 	Firmware Firmware // UEFI, if empty
@@ -48,7 +43,12 @@ type Options struct {
 	Memory   int      // MiB; 2048, if 0
 	Panics   bool     // a kernel that panics is part of the test
 	Watchdog bool     // the machine has one, an Intel 6300ESB
+	Watched  bool     // somebody waits for it: it need not wait for machines of tests
 	TPM      string   // the directory of its TPM 2.0, see TPM; "" for none
+
+	// Terminal is where the console is, instead of being kept. Root is logged in there, and
+	// Ctrl-a x ends the machine.
+	Terminal *os.File
 }
 
 // Disk is a disk of a machine.
@@ -110,22 +110,27 @@ func run(t testing.TB, cmd *exec.Cmd) {
 // arguments are those of QEMU. What they say is measured: older versions, other
 // processors and hardware help that is not there crash guests or cost time. With AES in
 // the processor (+aes) self-tests of the kernel's ciphers fail now and then.
-func arguments(t testing.TB, dir string, o Options) []string {
-	t.Helper()
+func (m *Machine) arguments(snapshot string) []string {
+	m.t.Helper()
+	o := m.options
 	memory := o.Memory
 	if memory == 0 {
 		memory = 2048
 	}
 	args := []string{
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+rdrand",
-		"-smp", "1", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", "stdio",
+		"-smp", "1", "-m", fmt.Sprint(memory), "-nodefaults", "-display", "none", "-serial", serial(o),
+		"-qmp", "unix:" + filepath.Join(m.dir, "qmp") + ",server=on,wait=off",
 		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+	}
+	if o.Terminal != nil {
+		args = append(args, "-smbios", credential("systemd.unit-dropin.serial-getty@ttyS0.service", loggedIn))
 	}
 	if o.Watchdog {
 		args = append(args, "-device", "i6300esb")
 	}
 	if o.Firmware != BIOS {
-		args = append(args, firmware(t, dir)...)
+		args = append(args, m.firmware(snapshot)...)
 	}
 	for i, d := range o.Disks {
 		cache := "unsafe" // what was written survives Kill, but not the host
@@ -136,25 +141,45 @@ func arguments(t testing.TB, dir string, o Options) []string {
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s,bootindex=%d", i, d.Serial, i+1))
 	}
 	if o.TPM != "" {
-		args = append(args, tpmArguments(t, dir, o.TPM)...)
+		args = append(args, tpmArguments(m.t, m.dir, o.TPM)...)
 	}
-	return append(args, agentArguments(t, dir)...)
+	if snapshot != "" {
+		m.agent = filepath.Join(snapshot, agentFile)
+		return append(append(args, m.agentArguments()...), "-incoming", "file:"+filepath.Join(snapshot, memoryFile))
+	}
+	m.agent = agentProgram(m.t)
+	return append(args, m.agentArguments()...)
 }
 
-// firmware makes the machine one of UEFI, with variables of its own that
-// survive resets.
-func firmware(t testing.TB, dir string) []string {
-	t.Helper()
-	ovmf := filepath.Join(filepath.Dir(filepath.Dir(testtool.Path(t, "qemu-system-x86_64"))), "ovmf")
-	vars, err := os.ReadFile(filepath.Join(ovmf, "OVMF_VARS_4M.fd"))
-	if err != nil {
-		t.Fatalf("the firmware is missing (run make setup): %v", err)
+// loggedIn has the console log root in.
+const loggedIn = "[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root --keep-baud 115200,57600,38400,9600 - $TERM\n"
+
+// serial is where the machine's serial port is.
+func serial(o Options) string {
+	if o.Terminal != nil {
+		return "mon:stdio"
 	}
-	if err := os.WriteFile(filepath.Join(dir, "vars"), vars, 0o644); err != nil {
-		t.Fatal(err)
+	return "stdio"
+}
+
+// firmware makes the machine one of UEFI, with variables of its own that survive resets.
+func (m *Machine) firmware(snapshot string) []string {
+	m.t.Helper()
+	ovmf := filepath.Join(filepath.Dir(filepath.Dir(testtool.Path(m.t, "qemu-system-x86_64"))), "ovmf")
+	from := filepath.Join(ovmf, "OVMF_VARS_4M.fd")
+	if snapshot != "" {
+		from = filepath.Join(snapshot, varsFile)
+	}
+	vars, err := os.ReadFile(from)
+	if err != nil {
+		m.t.Fatalf("the firmware is missing (run make setup): %v", err)
+	}
+	file := filepath.Join(m.dir, varsFile)
+	if err := os.WriteFile(file, vars, 0o644); err != nil {
+		m.t.Fatal(err)
 	}
 	return []string{
 		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + filepath.Join(ovmf, "OVMF_CODE_4M.fd"),
-		"-drive", "if=pflash,format=raw,unit=1,file=" + filepath.Join(dir, "vars"),
+		"-drive", "if=pflash,format=raw,unit=1,file=" + file,
 	}
 }

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
+
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // event is one line of "go test -json" (see "go doc test2json").
@@ -19,6 +24,9 @@ type event struct {
 	Elapsed float64 // seconds
 }
 
+// slow is how many seconds a test takes at least whose end is told at once.
+const slow = 20
+
 // summary counts tests and prints what a reader needs to see. Every test and
 // subtest counts once.
 type summary struct {
@@ -26,13 +34,17 @@ type summary struct {
 	output  map[string][]string // of each test that has not ended yet
 	broken  map[string]bool     // packages with a failed test
 	skips   []string
+	repeats []string // commands that repeat what failed
+	costs   costs
 	passed  int
 	failed  int
 	skipped int
+	notDue  int
+	events  atomic.Int64 // so far; for those who wait for progress
 }
 
 func newSummary(out io.Writer) *summary {
-	return &summary{out: out, output: map[string][]string{}, broken: map[string]bool{}}
+	return &summary{out: out, output: map[string][]string{}, broken: map[string]bool{}, costs: costs{}}
 }
 
 // read takes events until EOF.
@@ -55,6 +67,7 @@ func (s *summary) read(r io.Reader) error {
 // line takes one event. What is not JSON comes from the go command itself and
 // is shown as it is.
 func (s *summary) line(line []byte) {
+	s.events.Add(1)
 	var e event
 	if json.Unmarshal(line, &e) != nil {
 		fmt.Fprintf(s.out, "%s", line)
@@ -92,20 +105,44 @@ func (s *summary) testEvent(e event) {
 	switch e.Action {
 	case "output":
 		s.keep(e)
+		s.costs.output(e)
 		return
 	case "pass":
 		s.passed++
+		if e.Elapsed >= slow {
+			fmt.Fprintf(s.out, "  ok %s %s %.0fs\n", path.Base(e.Package), e.Test, e.Elapsed)
+		}
 	case "fail":
 		s.failed++
 		s.broken[e.Package] = true
+		s.repeats = append(s.repeats, repeat(e))
 		s.dump(key(e))
 	case "skip":
-		s.skipped++
-		s.skips = append(s.skips, e.Package+" "+e.Test+": "+s.reason(e))
+		s.skip(e)
 	default:
 		return
 	}
 	delete(s.output, key(e))
+}
+
+// skip counts a test that did not run: its turn has not come, or it lacks something.
+func (s *summary) skip(e event) {
+	reason := s.reason(e)
+	if strings.Contains(reason, testshare.NotDue) {
+		s.notDue++
+		return
+	}
+	s.skipped++
+	s.skips = append(s.skips, e.Package+" "+e.Test+": "+reason)
+}
+
+// repeat is the command that runs the test alone, whatever the share.
+func repeat(e event) string {
+	levels := strings.Split(e.Test, "/")
+	for i, l := range levels {
+		levels[i] = "^" + regexp.QuoteMeta(l) + "$"
+	}
+	return fmt.Sprintf("make test PKG=%s TESTARGS=\"-run '%s'\"", e.Package, strings.Join(levels, "/"))
 }
 
 func key(e event) string { return e.Package + " " + e.Test }
@@ -141,10 +178,19 @@ func (s *summary) reason(e event) string {
 	return strings.Join(words, " ")
 }
 
-// close prints the skipped tests and the count.
+// close prints what the machines of tests cost, the skipped tests, how to repeat what
+// failed, and the count.
 func (s *summary) close() {
+	s.costs.print(s.out)
 	for _, skip := range s.skips {
 		fmt.Fprintln(s.out, "SKIP", skip)
 	}
-	fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
+	for _, command := range s.repeats {
+		fmt.Fprintln(s.out, "repeat it with:", command)
+	}
+	fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped", s.passed, s.failed, s.skipped)
+	if s.notDue > 0 {
+		fmt.Fprintf(s.out, "; %d belong to other shares", s.notDue)
+	}
+	fmt.Fprintln(s.out)
 }

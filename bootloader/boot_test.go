@@ -297,7 +297,7 @@ func fakeUKI(t *testing.T, version string) []byte {
 // it ended. What it writes to the disk is lost if snapshot is "on".
 func boot(t *testing.T, disk string, bios bool, snapshot string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	args := []string{
 		"-machine", "q35", "-accel", "tcg", "-cpu", "qemu64", "-m", "256", "-nodefaults", "-display", "none",

@@ -19,8 +19,8 @@ import (
 )
 
 // patience is within what time an operation must end once it is cancelled. It
-// is long for the sake of slow machines; waits of the retries would be longer.
-const patience = 2 * time.Second
+// is long for the sake of slow machines; the waits of the retries are longer still.
+const patience = 5 * time.Minute
 
 // slowOptions really wait, and long.
 func slowOptions(sys *system) image.Options {

@@ -259,7 +259,7 @@ func TestImportersAndCollectors(t *testing.T) {
 		}
 		wg.Go(func() { said.read(out); died.Store(true) })
 	}
-	for deadline := time.Now().Add(2 * time.Minute); (imported.count() < 40 || victims.count() < 10 || collected.count() < 10) && time.Now().Before(deadline) && !died.Load(); {
+	for deadline := time.Now().Add(30 * time.Minute); (imported.count() < 40 || victims.count() < 10 || collected.count() < 10) && time.Now().Before(deadline) && !died.Load(); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	for _, cmd := range all {

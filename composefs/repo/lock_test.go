@@ -78,7 +78,7 @@ func TestLocks(t *testing.T) {
 func TestCollectorsDoNotDeadlock(t *testing.T) {
 	first := newRepo(t, 0)
 	repos := []*Repo{first, openRepo(t, first.Path(), OpenOptions{}), openRepo(t, first.Path(), OpenOptions{})}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, r := range repos {

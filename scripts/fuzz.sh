@@ -1,34 +1,54 @@
 #!/bin/bash
 # usage: FUZZTIME=30s fuzz.sh PACKAGE...
 #
-# Runs every fuzz target of the packages for FUZZTIME each. A crash fails the
-# run; Go has then put the input below the package's testdata/fuzz.
+# Runs every fuzz target of the packages for FUZZTIME each, as many at once as there are
+# processors. A crash fails the run; Go has then put the input below the package's
+# testdata/fuzz, and its output is shown.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export scratch FUZZTIME
 
-# fuzz runs one target. Go before 1.27 sometimes reports the end of the time it
-# was given as a failure of the target (golang/go#75804): "context deadline
-# exceeded" is then all it says, and there is no input.
-fuzz() {
-	go test -run '^$' -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x "$1" </dev/null 2>&1 | tee "$log" && return
-	[ "$(sed -n '/^--- FAIL/,/^FAIL$/p' "$log" | sed '1d;$d')" = '    context deadline exceeded' ]
+# clean reports whether a target ran clean, from its exit status and its output. Go before
+# 1.27 sometimes reports the end of the time it was given as a failure of the target
+# (golang/go#75804): "context deadline exceeded" is then all it says, and there is no input.
+clean() {
+	[ "$1" = 0 ] || [ "$(sed -n '/^--- FAIL/,/^FAIL$/p' "$2" | sed '1d;$d')" = '    context deadline exceeded' ]
 }
 
-targets=$(go test -json -list '^Fuzz' "$@" |
-	jq -r 'select(.Action == "output" and (.Output | startswith("Fuzz"))) | "\(.Package) \(.Output)"' |
-	sed '/^$/d')
-passed=0 failed=()
-while read -r package target; do
-	[ -n "$target" ] || continue
-	echo "fuzz: $package $target for $FUZZTIME" >&2
-	if fuzz "$package" "$target"; then
-		passed=$((passed + 1))
-	else
-		failed+=("$package.$target")
-	fi
-done <<<"$targets"
+# fuzz PACKAGE DIRECTORY builds a package's tests and runs its targets one by one.
+fuzz() {
+	local name=${1//\//_} target status
+	local program=$scratch/$name.test cache
+	cache=$(go env GOCACHE)/fuzz/$1
+	go test -c -vet=off -fuzz=. -o "$program" "$1" || {
+		echo "FAIL $1 does not build" >>"$scratch/results"
+		return
+	}
+	for target in $(cd "$2" && "$program" -test.list '^Fuzz' | grep '^Fuzz'); do
+		status=0
+		(cd "$2" && "$program" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 10x \
+			-test.parallel 1 -test.fuzzcachedir "$cache") </dev/null >"$scratch/$name.$target" 2>&1 || status=$?
+		if clean "$status" "$scratch/$name.$target"; then
+			echo "ok $1 $target: $(tail -n 2 "$scratch/$name.$target" | sed -n 's/^fuzz: //p')"
+			echo "ok $1 $target" >>"$scratch/results"
+		else
+			cat "$scratch/$name.$target"
+			echo "FAIL $1 $target" >>"$scratch/results"
+		fi
+	done
+	rm "$program"
+}
+export -f fuzz clean
 
-echo "fuzz: $passed targets ran clean, ${#failed[@]} failed${failed[*]:+: ${failed[*]}}"
-[ ${#failed[@]} = 0 ]
+: >"$scratch/results"
+go list -f '{{.ImportPath}} {{.Dir}}' "$@" | while read -r package dir; do
+	! grep -qs '^func Fuzz' "$dir"/*_test.go || echo "$package $dir"
+done | xargs -r -P "$(nproc)" -L 1 bash -c 'fuzz "$0" "$1"' >&2
+
+grep '^FAIL' "$scratch/results" >&2 || :
+failed=$(grep -c '^FAIL' "$scratch/results" || :)
+passed=$(grep -c '^ok' "$scratch/results" || :)
+echo "fuzz: $passed targets ran clean, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -118,10 +118,21 @@ func lastProgram(t *testing.T) string {
 	})
 }
 
-// unpackCommit writes the files of a commit into a directory.
+// unpackCommit writes the files of a commit into a directory. A clone that lacks the commit
+// asks where it came from.
 func unpackCommit(git, commit, clone, dir string) error {
 	archive := filepath.Join(dir, "sources.tar")
-	out, err := exec.Command(git, "-C", clone, "archive", "--output="+archive, commit).CombinedOutput()
+	write := func() ([]byte, error) {
+		return exec.Command(git, "-C", clone, "archive", "--output="+archive, commit).CombinedOutput()
+	}
+	out, err := write()
+	if err != nil {
+		if fetched, fetchErr := exec.Command(git, "-C", clone, "fetch", "--quiet", "--depth=1", "origin", commit).CombinedOutput(); fetchErr == nil {
+			out, err = write()
+		} else {
+			out = append(out, fetched...)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("cannot get the last release, commit %s, out of this clone: run 'git fetch --unshallow', or set %s to the test binary of its cmd/bootc: %w\n%s",
 			commit, lastReleaseVariable, err, out)

@@ -3,7 +3,6 @@ package e2e
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,39 +12,50 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testvm"
 )
 
-// session says that TestDemo has somebody who watches: "make demo".
-var session = flag.Bool("session", false, "TestDemo prints its session to standard output")
+// What scripts/demo.sh asks of TestDemo.
+var (
+	demoShow = flag.Bool("demo", false, "TestDemo prints its session to the file descriptor 3")
+	demoBold = flag.Bool("demo-bold", false, "… which is a terminal that knows bold")
+	demoBoot = flag.String("demo-boot", "", "TestDemo boots this disk, with the file descriptor 3 as its console, and nothing else")
+	demoDisk = flag.String("demo-disk", "", "TestDemo makes its disk there, and leaves it")
+)
 
 // demo is a session with bootc, shown as it goes on.
 type demo struct {
 	t *testing.T
-	w io.Writer
+	*stage
 	*testHost
 }
 
-// TestDemo is what "make demo" shows: install, boot, upgrade, switch, roll back.
+// TestDemo is what "make demo" shows: install, boot, upgrade, roll back, switch.
 // In a test run it shows that the demo works, and that the README tells the truth.
 func TestDemo(t *testing.T) {
-	d := &demo{t: t, w: t.Output()}
-	if *session {
-		d.w = os.Stdout
+	if *demoBoot != "" {
+		bootAgain(t, *demoBoot)
+		return
+	}
+	d := &demo{t: t, stage: newStage(t.Output(), false, false)}
+	disk := filepath.Join(t.TempDir(), "disk.raw")
+	if *demoShow {
+		d.stage = newStage(os.NewFile(3, "session"), true, *demoBold)
+		disk = *demoDisk
 	} else {
 		t.Parallel()
 	}
-	d.title("Build an image of Debian that boots, its update, and one of our own on top of it")
-	d.note("buildah bud -f Containerfile.test; from that, v1, v2 and images/Containerfile.derived (kept in build/cache)")
-	v1, v2, own := os1(t, platform{}), os2(t), derived(t)
+	defer d.end()
+	v1, v2, own := d.images()
 
-	d.title("Serve them from a registry, and install the first on a disk")
-	disk := d.install(v1)
+	d.title("Serve the images from a registry, and install the first on a disk", 15)
+	d.install(v1, disk)
 
-	d.title("Boot the disk")
+	d.title("Boot the disk in QEMU", 30)
 	d.testHost = bootDisk(t, platform{}, disk)
 	first := d.show("bootc status --format humanreadable", "Booted image: "+followed)
 
-	d.title("A new version is in the registry: upgrade to it")
+	d.title("A new version is in the registry: upgrade to it, and reboot", 50)
 	d.serve(v2)
 	d.Run("echo 'changed here' >/etc/edited")
 	d.show("bootc upgrade --check", "Update available for: "+followed)
@@ -55,7 +65,7 @@ func TestDemo(t *testing.T) {
 	d.show("cat /etc/edited /etc/untouched", "changed here", "default of v2")
 	d.show("bootc config-diff", "edited")
 
-	d.title("Roll back to the first version")
+	d.title("Roll back to the first version, and reboot", 35)
 	d.show("bootc rollback", "")
 	d.reboot()
 	d.show("cat /usr/share/os-version", "1")
@@ -63,7 +73,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("after the rollback: %s\nat first: %s", again, first)
 	}
 
-	d.title("Switch to the image of our own: only its own layers are fetched")
+	d.title("Switch to the image of our own, and reboot: only its own layers are fetched", 60)
 	d.serveAs("acme/hello", own)
 	d.show("bootc switch registry.test/acme/hello:latest", "Queued for next boot: registry.test/acme/hello:latest")
 	d.reboot()
@@ -72,40 +82,43 @@ func TestDemo(t *testing.T) {
 	d.PowerOff()
 }
 
+// images builds the images of the demo, or takes them from build/cache.
+func (d *demo) images() (v1, v2, own testimage.Image) {
+	d.t.Helper()
+	d.title("Build an image of Debian that boots, its update, and an image of our own on top of it", 120)
+	d.during("Debian without a kernel, by mmdebstrap", 25, func() { testimage.Debian(d.t) })
+	d.during("Debian that boots: buildah bud -f Containerfile.test", 60, func() { testimage.OS(d.t, platform{}.withDefaults().Initramfs) })
+	d.during("version 1, on top of that", 10, func() { v1 = os1(d.t, platform{}) })
+	d.during("version 2", 10, func() { v2 = os2(d.t) })
+	d.during("a web server of our own: buildah bud -f images/Containerfile.derived", 15, func() { own = derived(d.t) })
+	return v1, v2, own
+}
+
 // install installs image on a new disk, in the sight of all.
-func (d *demo) install(image testimage.Image) (disk string) {
+func (d *demo) install(image testimage.Image, disk string) {
 	d.t.Helper()
 	registry := registrytest.New(d.t)
 	registry.AddLayout(d.t, "acme/os", image.Layout)
-	disk = filepath.Join(d.t.TempDir(), "disk.raw")
 	blank(d.t, disk, 4<<30)
 	source := "docker://" + registry.Addr() + "/acme/os:latest"
 	args := []string{
 		"install", "to-disk", "--via-loopback", "--filesystem", "ext4", "--source-imgref", source,
-		"--target-imgref", followed, "--karg", "console=ttyS0", "--karg", "quiet", disk,
+		"--target-imgref", followed, "--karg", "console=ttyS0", "--karg", "quiet",
 	}
-	d.prompt("#", "bootc "+strings.Join(args[:len(args)-1], " ")+" disk.raw")
+	for _, k := range patient {
+		args = append(args, "--karg", k)
+	}
+	d.prompt("#", "bootc "+strings.Join(args, " ")+" "+filepath.Base(disk))
 	conf := filepath.Join(d.t.TempDir(), "registries.conf")
 	text := fmt.Sprintf("[[registry]]\nlocation = %q\ninsecure = true\n", registry.Addr())
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(testimage.Programs(d.t), "bootc"), args...)
+	cmd := exec.Command(filepath.Join(testimage.Programs(d.t), "bootc"), append(args, disk)...)
 	cmd.Env = append(os.Environ(), "CONTAINERS_REGISTRIES_CONF="+conf)
 	cmd.Stdout, cmd.Stderr = d.w, d.w
 	if err := cmd.Run(); err != nil {
 		d.t.Fatalf("bootc install: %v", err)
-	}
-	return disk
-}
-
-func (d *demo) title(s string)          { fmt.Fprintf(d.w, "\n\033[1m# %s\033[0m\n", s) }
-func (d *demo) note(s string)           { fmt.Fprintf(d.w, "(%s)\n", s) }
-func (d *demo) prompt(sign, cmd string) { fmt.Fprintf(d.w, "%s %s\n", sign, cmd) }
-
-func (d *demo) print(s string) {
-	if s = strings.TrimRight(s, "\n"); s != "" {
-		fmt.Fprintln(d.w, s)
 	}
 }
 
@@ -136,3 +149,18 @@ func (d *demo) reboot() {
 
 // digestOf is the first digest in the output of bootc status: the booted image's.
 func digestOf(status string) string { return regexp.MustCompile(`sha256:[0-9a-f]+`).FindString(status) }
+
+// bootAgain boots the disk of a demo for somebody who looks around in it. The registry has
+// what it had at the end.
+func bootAgain(t *testing.T, disk string) {
+	t.Helper()
+	o := platform{}.machine(testvm.Disk{Path: disk})
+	o.Terminal = os.NewFile(3, "terminal")
+	registry := registrytest.New(t)
+	h := &testHost{testvm.Start(t, o), t, registry}
+	h.serve(os2(t))
+	h.serveAs("acme/hello", derived(t))
+	h.WaitAgent()
+	h.pointAtRegistry()
+	<-h.Off()
+}

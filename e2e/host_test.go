@@ -52,7 +52,10 @@ func (p platform) withDefaults() platform {
 
 // kargs are what hosts have besides those of the image. Emulated timers are late on
 // a busy host, which the kernel must not take for a defect.
-var kargs = []string{"console=ttyS0", "quiet", "systemd.show_status=error", "no_timer_check"}
+var kargs = append([]string{"console=ttyS0", "quiet", "systemd.show_status=error", "no_timer_check"}, patient...)
+
+// patient have systemd wait for a machine that is slow: emulated, on a busy host.
+var patient = []string{"systemd.default_device_timeout_sec=3600", "systemd.default_timeout_start_sec=3600"}
 
 // installed returns a raw disk with os1, as bootc install makes it. It is kept
 // and must not be changed.
@@ -132,11 +135,43 @@ type testHost struct {
 	registry *registrytest.Registry
 }
 
-// bootHost boots a host that was installed with os1, for the first time.
+// second is the name of the empty disk that bootHost's machines have beside their own.
+const second = "/dev/disk/by-id/virtio-second"
+
+// bootHost returns a host that was installed with os1, has booted since, and demands
+// fs-verity of all objects if it can. It goes on from a snapshot of such a host, which is
+// made once.
 func bootHost(t *testing.T, p platform) *testHost {
 	t.Helper()
+	return bootHostWith(t, p, "")
+}
+
+// bootHostWith is bootHost with a second disk of 4 GiB of one's own.
+func bootHostWith(t *testing.T, p platform, disk string) *testHost {
+	t.Helper()
 	p = p.withDefaults()
-	return bootDisk(t, p, testvm.Overlay(t, installed(t, p)))
+	registry := registrytest.New(t)
+	h := &testHost{testvm.Resume(t, booted(t, p), p.machine(testvm.Disk{}, testvm.Disk{Path: disk, Serial: "second"})), t, registry}
+	h.pointAtRegistry()
+	return h
+}
+
+// booted returns the snapshot that bootHost goes on from.
+func booted(t *testing.T, p platform) string {
+	t.Helper()
+	p.Panics = false
+	disk := installed(t, p) // is named after all that it was made from
+	cache := testcache.Open(t, "booted", []byte(disk), testvm.Recipe(t), fmt.Appendf(nil, "%+v", p))
+	return cache.Entry(t, "snapshot", func(_ testing.TB, dir string) {
+		h := bootDisk(t, p, testvm.Overlay(t, disk), testvm.Disk{Path: testvm.Blank(t, 4<<30), Serial: "second"})
+		h.Run("while systemctl is-active --quiet bootc-enable-verity.service; do sleep 1; done")
+		h.Save(dir)
+	})
+}
+
+// machine is what a host of the platform runs on.
+func (p platform) machine(disks ...testvm.Disk) testvm.Options {
+	return testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics, Watchdog: p.Watchdog, Watched: *demoShow || *demoBoot != "", TPM: p.TPM}
 }
 
 // bootDisk boots a host from a disk of one's own.
@@ -144,7 +179,7 @@ func bootDisk(t *testing.T, p platform, disk string, more ...testvm.Disk) *testH
 	t.Helper()
 	registry := registrytest.New(t)
 	disks := append([]testvm.Disk{{Path: disk}}, more...)
-	h := &testHost{testvm.Start(t, testvm.Options{Firmware: p.withDefaults().Firmware, Disks: disks, Panics: p.Panics, Watchdog: p.Watchdog, TPM: p.TPM}), t, registry}
+	h := &testHost{testvm.Start(t, p.machine(disks...)), t, registry}
 	h.WaitBoot()
 	h.pointAtRegistry()
 	return h

@@ -3,12 +3,15 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestOldKernel boots and upgrades with Linux 6.1, which has neither mounts that are
 // configured by file descriptors in overlayfs, nor EROFS without a loop device.
 func TestOldKernel(t *testing.T) {
 	t.Parallel()
+	testshare.Wait(t, 0)
 	p := platform{OldKernel: true}
 	h := bootHost(t, p)
 	if release := h.Run("uname -r"); !strings.HasPrefix(release, "6.1.") {

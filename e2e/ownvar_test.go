@@ -7,6 +7,7 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testtool"
 	"github.com/bootc-go/bootc/internal/testvm"
 )
@@ -16,12 +17,15 @@ import (
 // when /etc/fstab mounts it.
 func TestOwnVar(t *testing.T) {
 	t.Parallel()
+	testshare.Wait(t, 3)
 	p := platform{}.withDefaults()
 	target := partitioned(t)
-	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: target, Serial: "target"})
+	h := bootHostWith(t, p, target)
 	h.serve(os1(t, p))
 	h.Run(`set -e
-part=/dev/disk/by-id/virtio-target-part
+blockdev --rereadpt ` + second + `
+udevadm settle
+part=` + second + `-part
 mkdir /run/target
 mount ${part}2 /run/target
 mkdir -p /run/target/boot/efi /run/target/var

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
@@ -15,24 +16,28 @@ import (
 // have left, at moments of the pull and the staging, of the finalizing, of the boot
 // loader's counting, of the blessing and of the rollback: the old or the new system,
 // whole and not given up, and the upgrade succeeds when it is repeated. On systemd-boot
-// the menu lies on FAT, which keeps no journal; on GRUB, on the root.
+// the menu lies on FAT, which keeps no journal; on GRUB, on the root. In a run of one share
+// two of the moments are due, of one of the loaders.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		platform
 		samples samples
+		place   int // of the first two cuts
 	}{
-		"systemd": {platform{}, samples{staging: 1, finalizing: 1, rollback: 1}},
-		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS}, samples{finalizing: 1}},
+		"systemd": {platform{}, samples{staging: 1, finalizing: 1, rollback: 1}, 0},
+		"grub":    {platform{Loader: "grub", Firmware: testvm.BIOS}, samples{finalizing: 1}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			tt.samples.wait(t, tt.place)
 			p := tt.withDefaults()
 			v2 := updateOfManyFiles(t, p)
 			s := recordUpgrade(t, p, v2)
-			for _, c := range s.cuts(t, tt.samples) {
+			for i, c := range s.cuts(t, tt.samples) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
+					testshare.Wait(t, tt.place+pair(i))
 					survive(t, p, s.disk.Cut(t, c.moment, c.cache()), v2, c.mayLeave)
 				})
 			}
@@ -83,6 +88,21 @@ func recordUpgrade(t *testing.T, p platform, v2 testimage.Image) story {
 
 // samples are how many moments are tried of the phases that have many.
 type samples struct{ staging, finalizing, rollback int }
+
+// wait ends the test if none of its cuts is due. The first two are of share place.
+func (s samples) wait(t *testing.T, place int) {
+	t.Helper()
+	for i := range 3 + s.staging + s.finalizing + 1 + s.rollback {
+		if testshare.Due(t, place+pair(i)) {
+			return
+		}
+	}
+	testshare.Wait(t, place)
+}
+
+// pair is how many shares behind the first one the cut number i is due: two in every other
+// share, which leaves the shares between to the other loader.
+func pair(i int) int { return i / 2 * 2 }
 
 // cut is a moment of a story.
 type cut struct {

@@ -6,12 +6,14 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestReset resets a host to the image that runs, which keeps what it is told to, and
 // then to another image, after which the state before is still there.
 func TestReset(t *testing.T) {
 	t.Parallel()
+	testshare.Wait(t, 4)
 	p := platform{}
 	h := bootHost(t, p)
 	h.waitVerity() // which changes entries

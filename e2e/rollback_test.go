@@ -6,6 +6,7 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
@@ -36,20 +37,28 @@ func onTop(t testing.TB, p platform, entries ...registrytest.Entry) testimage.Im
 	return sealed(t, testimage.Append(t, os1(t, p), all, nil))
 }
 
-// TestRollback goes to and fro between three images on systemd-boot, and between
-// two on each other loader.
+// TestRollback installs with each boot loader and each maker of an initramfs, boots, and
+// goes to and fro between three images on one of these hosts, and between two on each
+// other one.
 func TestRollback(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]platform{
-		"systemd":     {},
-		"systemd-uki": {UKI: true, Initramfs: "dracut"},
-		"grub-uefi":   {Loader: "grub"},
-		"grub-bios":   {Loader: "grub", Firmware: testvm.BIOS},
+		"systemd":        {},
+		"systemd-dracut": {Initramfs: "dracut"},
+		"systemd-uki":    {UKI: true, Initramfs: "dracut"},
+		"grub-uefi":      {Loader: "grub", Initramfs: "dracut"},
+		"grub-bios":      {Loader: "grub", Firmware: testvm.BIOS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if p.UKI {
+				testshare.Wait(t, 6)
+			}
 			p := p.withDefaults()
 			h := bootHost(t, p)
+			if !p.UKI {
+				checkHost(t, h, p)
+			}
 			v1, v2 := rollBack(t, h, p)
 			switch name {
 			case "systemd":

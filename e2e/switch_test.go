@@ -13,10 +13,10 @@ func TestSwitch(t *testing.T) {
 	t.Parallel()
 	const hello = "registry.test/users/hello:latest"
 	p := platform{}.withDefaults()
-	medium := testvm.Blank(t, 1<<30)
+	medium := testvm.Blank(t, 4<<30)
 	v1, own, third := os1(t, p), derived(t), version(t, p, "on the medium")
 	tool(t, "mke2fs", "-q", "-t", "ext4", "-d", third.Layout, medium)
-	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: medium, Serial: "medium"})
+	h := bootHostWith(t, p, medium)
 	h.serve(v1)
 	h.serveAs("users/hello", own)
 
@@ -40,7 +40,7 @@ func TestSwitch(t *testing.T) {
 	h.wants("bootc upgrade --check", "No changes in: "+hello)
 
 	// The medium, and no network.
-	h.Run("mkdir -p /run/medium && mount /dev/disk/by-id/virtio-medium /run/medium && networkctl down $(ls /sys/class/net | grep -v lo)")
+	h.Run("mkdir -p /run/medium && mount " + second + " /run/medium && networkctl down $(ls /sys/class/net | grep -v lo)")
 	h.Run("bootc switch --quiet --transport oci /run/medium:latest && umount /run/medium")
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "on the medium")

@@ -11,6 +11,11 @@ BENCH    ?= full
 PKG      ?= ./...
 DESTDIR  ?=
 TESTARGS ?=
+# Which of the cases that take turns run: one share, by the number of the commit; all of them
+# when somebody says which tests to run.
+SHARE    ?= $(if $(findstring -run,$(TESTARGS)),all,commit)
+# The longest packages go first.
+TESTS     = $(if $(filter ./...,$(PKG)),./e2e ./internal/testvm ./cmd/bootc) $(PKG)
 
 export CGO_ENABLED := 0
 export GOFLAGS     := -tags=$(TAGS) -buildvcs=false
@@ -21,7 +26,7 @@ LINTER := $(BOOTC_TOOLS)/bin/golangci-lint
 
 SETUPS := setup-bench setup-demo setup-lint setup-race setup-test
 
-.PHONY: setup $(SETUPS) build install test race lint fmt generate bench fuzz demo clean help
+.PHONY: setup $(SETUPS) build install test test-all race lint fmt generate bench fuzz demo demo-boot clean help
 
 setup: ## install what demo, test, race, lint and bench need (root); each of them does so itself
 	@scripts/setup.sh
@@ -37,11 +42,14 @@ build: ## build the static binaries bin/bootc and bin/bootc-initramfs
 install: ## install what "make build" built below DESTDIR, as an image needs it
 	@DESTDIR='$(DESTDIR)' scripts/install.sh
 
-test: setup-test ## run all tests; PKG=./image/... and TESTARGS='-run Name' narrow it
-	@go run ./internal/testrun $(TESTARGS) $(PKG)
+test: setup-test ## run the tests, of those that take turns a share; PKG=./image/... and TESTARGS='-run Name' narrow it
+	@go run ./internal/testrun -noskip -share $(SHARE) -vet=off $(TESTARGS) $(TESTS)
+
+test-all: SHARE = all
+test-all: test ## run all tests there are: an hour
 
 race: setup-race ## run all tests under the race detector
-	@CGO_ENABLED=1 go run ./internal/testrun -race $(TESTARGS) $(PKG)
+	@CGO_ENABLED=1 go run ./internal/testrun -share $(SHARE) -race $(TESTARGS) $(PKG)
 
 lint: setup-lint ## check style, the import diagram, generated files and scripts
 	@scripts/lint.sh
@@ -61,11 +69,14 @@ bench: setup-bench build ## measure against the peers; BENCH=quick is a smoke te
 fuzz: ## run every fuzz target for FUZZTIME (30s)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz.sh $(PKG)
 
-demo: setup-demo build ## build an image, install, boot, upgrade, roll back and switch a machine in QEMU
+demo: setup-demo ## build an image, install, boot, upgrade, roll back and switch a machine in QEMU
 	@scripts/demo.sh
+
+demo-boot: setup-demo ## boot the disk that make demo left, with its console on this terminal
+	@scripts/demo.sh boot
 
 clean: ## remove what was built; tools and test caches stay (rm -r build for those)
 	rm -rf bin build/bench
 
 help: ## print this list
-	@awk -F ':[^#]*## ' '/^[a-z]+:[^#]*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^[a-z-]+:[^#]*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

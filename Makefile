@@ -18,7 +18,8 @@ SHARE    ?= $(if $(findstring -run,$(TESTARGS)),all,commit)
 TESTS     = $(if $(filter ./...,$(PKG)),./e2e ./internal/testvm ./cmd/bootc) $(PKG)
 
 export CGO_ENABLED := 0
-export GOFLAGS     := -tags=$(TAGS) -buildvcs=false
+# One way to build for programs, tests and linters: what one has compiled, the others need not.
+export GOFLAGS     := -tags=$(TAGS) -buildvcs=false -trimpath
 export BOOTC_TOOLS := $(CURDIR)/build/tools
 export GOLANGCI_LINT_VERSION
 
@@ -37,7 +38,7 @@ $(SETUPS): setup-%:
 build: ## build the static binaries bin/bootc and bin/bootc-initramfs
 	@scripts/check-go.sh
 	@[ '$(VERSION)' != unknown ] || echo 'build: no git, or no history: bootc --version will say "unknown", unless you say make build VERSION=...' >&2
-	go build -trimpath -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/ ./cmd/...
+	go build -ldflags '-s -w -X main.buildVersion=$(VERSION)' -o bin/ ./cmd/...
 
 install: ## install what "make build" built below DESTDIR, as an image needs it
 	@DESTDIR='$(DESTDIR)' scripts/install.sh

@@ -18,7 +18,7 @@ import (
 // What scripts/demo.sh asks of TestDemo.
 var (
 	demoShow = flag.Bool("demo", false, "TestDemo prints its session to the file descriptor 3")
-	demoBold = flag.Bool("demo-bold", false, "… which is a terminal that knows bold")
+	demoBold = flag.Bool("demo-bold", false, "the session goes to a terminal that can print bold")
 	demoBoot = flag.String("demo-boot", "", "TestDemo boots this disk, with the file descriptor 3 as its console, and nothing else")
 	demoDisk = flag.String("demo-disk", "", "TestDemo makes its disk there, and leaves it")
 )
@@ -26,7 +26,7 @@ var (
 // demo is a session with bootc, shown as it goes on.
 type demo struct {
 	t *testing.T
-	*stage
+	*progress
 	*testHost
 }
 
@@ -37,10 +37,10 @@ func TestDemo(t *testing.T) {
 		bootAgain(t, *demoBoot)
 		return
 	}
-	d := &demo{t: t, stage: newStage(t.Output(), false, false)}
+	d := &demo{t: t, progress: newProgress(t.Output(), false, false)}
 	disk := filepath.Join(t.TempDir(), "disk.raw")
 	if *demoShow {
-		d.stage = newStage(os.NewFile(3, "session"), true, *demoBold)
+		d.progress = newProgress(os.NewFile(3, "session"), true, *demoBold)
 		disk = *demoDisk
 	} else {
 		t.Parallel()
@@ -55,6 +55,14 @@ func TestDemo(t *testing.T) {
 	d.testHost = bootDisk(t, platform{}, disk)
 	first := d.show("bootc status --format humanreadable", "Booted image: "+followed)
 
+	d.upgrade(v2)
+	d.rollback(first)
+	d.switchTo(own)
+	d.PowerOff()
+}
+
+func (d *demo) upgrade(v2 testimage.Image) {
+	d.t.Helper()
 	d.title("A new version is in the registry: upgrade to it, and reboot", 50)
 	d.serve(v2)
 	d.Run("echo 'changed here' >/etc/edited")
@@ -64,37 +72,43 @@ func TestDemo(t *testing.T) {
 	d.show("cat /usr/share/os-version", "2")
 	d.show("cat /etc/edited /etc/untouched", "changed here", "default of v2")
 	d.show("bootc config-diff", "edited")
+}
 
+// rollback goes back to the version whose status was first.
+func (d *demo) rollback(first string) {
+	d.t.Helper()
 	d.title("Roll back to the first version, and reboot", 35)
 	d.show("bootc rollback", "")
 	d.reboot()
 	d.show("cat /usr/share/os-version", "1")
 	if again := d.Run("bootc status --format humanreadable"); digestOf(again) != digestOf(first) {
-		t.Errorf("after the rollback: %s\nat first: %s", again, first)
+		d.t.Errorf("after the rollback: %s\nat first: %s", again, first)
 	}
+}
 
+func (d *demo) switchTo(own testimage.Image) {
+	d.t.Helper()
 	d.title("Switch to the image of our own, and reboot: only its own layers are fetched", 60)
 	d.serveAs("acme/hello", own)
 	d.show("bootc switch registry.test/acme/hello:latest", "Queued for next boot: registry.test/acme/hello:latest")
 	d.reboot()
 	d.show("busybox wget -qO- http://localhost:8080", "hello")
 	d.show("bootc status --format humanreadable", "Booted image: registry.test/acme/hello:latest", "Rollback image: "+followed)
-	d.PowerOff()
 }
 
 // images builds the images of the demo, or takes them from build/cache.
 func (d *demo) images() (v1, v2, own testimage.Image) {
 	d.t.Helper()
 	d.title("Build an image of Debian that boots, its update, and an image of our own on top of it", 120)
-	d.during("Debian without a kernel, by mmdebstrap", 25, func() { testimage.Debian(d.t) })
-	d.during("Debian that boots: buildah bud -f Containerfile.test", 60, func() { testimage.OS(d.t, platform{}.withDefaults().Initramfs) })
-	d.during("version 1, on top of that", 10, func() { v1 = os1(d.t, platform{}) })
-	d.during("version 2", 10, func() { v2 = os2(d.t) })
-	d.during("a web server of our own: buildah bud -f images/Containerfile.derived", 15, func() { own = derived(d.t) })
+	d.timed("Debian without a kernel, by mmdebstrap", 25, func() { testimage.Debian(d.t) })
+	d.timed("Debian that boots: buildah bud -f Containerfile.test", 60, func() { testimage.OS(d.t, platform{}.withDefaults().Initramfs) })
+	d.timed("version 1, on top of that", 10, func() { v1 = os1(d.t, platform{}) })
+	d.timed("version 2", 10, func() { v2 = os2(d.t) })
+	d.timed("a web server of our own: buildah bud -f images/Containerfile.derived", 15, func() { own = derived(d.t) })
 	return v1, v2, own
 }
 
-// install installs image on a new disk, in the sight of all.
+// install installs image on a new disk, and prints that.
 func (d *demo) install(image testimage.Image, disk string) {
 	d.t.Helper()
 	registry := registrytest.New(d.t)
@@ -105,7 +119,7 @@ func (d *demo) install(image testimage.Image, disk string) {
 		"install", "to-disk", "--via-loopback", "--filesystem", "ext4", "--source-imgref", source,
 		"--target-imgref", followed, "--karg", "console=ttyS0", "--karg", "quiet",
 	}
-	for _, k := range patient {
+	for _, k := range slowHostKargs {
 		args = append(args, "--karg", k)
 	}
 	d.prompt("#", "bootc "+strings.Join(args, " ")+" "+filepath.Base(disk))
@@ -122,8 +136,8 @@ func (d *demo) install(image testimage.Image, disk string) {
 	}
 }
 
-// show runs a command in the machine, in the sight of all. Its output must have
-// each of the texts.
+// show runs a command in the machine, and prints both. Its output must have each of the
+// texts.
 func (d *demo) show(command string, texts ...string) string {
 	d.t.Helper()
 	d.prompt("root@host:~#", command)

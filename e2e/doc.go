@@ -16,13 +16,13 @@
 //
 // bootHost goes on from a snapshot of a host that has booted and has fs-verity on, which is
 // made once for each platform and takes half a second to load. bootDisk really boots. A
-// boot costs ten seconds on an idle host, and emulation makes all else in the
-// machine ten times slower than outside: put many assertions into one boot, and
+// boot costs 25 seconds of processor time, and emulation makes all else in the machine ten
+// times slower than outside: put many assertions into one boot, and
 // do outside what can be done there. Disks, snapshots and images are built once and kept in
 // build/cache, keyed by the sources; a machine works on an overlay of them.
 //
 // A test that boots often and is about a rare case takes turns with others: it begins with
-// testshare.Wait and a number. docs/explanation/testing.md lists who has which.
+// testshare.SkipUnlessDue and a number. docs/explanation/testing.md lists who has which.
 //
 // A new image is best made with testimage.Append, which takes no time; what must
 // be built by a package manager has a Containerfile in testdata.

@@ -16,7 +16,7 @@ import (
 // is a partition of its own.
 func TestEncryptedRoot(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 2)
+	testshare.SkipUnlessDue(t, 2)
 	p := platform{Initramfs: "dracut", Encrypted: true, TPM: testvm.TPM(t)}.withDefaults()
 	target, image := testvm.Blank(t, 4<<30), os1(t, p)
 	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: target, Serial: "target"})

@@ -53,7 +53,7 @@ end() {
 // outlives a disk, and boots from the other one.
 func TestManyESPs(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 1)
+	testshare.SkipUnlessDue(t, 1)
 	p := platform{RAID: true}.withDefaults()
 	a, b := testvm.Blank(t, 4<<30), testvm.Blank(t, 4<<30)
 	h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)), testvm.Disk{Path: a, Serial: "a"}, testvm.Disk{Path: b, Serial: "b"})

@@ -52,10 +52,11 @@ func (p platform) withDefaults() platform {
 
 // kargs are what hosts have besides those of the image. Emulated timers are late on
 // a busy host, which the kernel must not take for a defect.
-var kargs = append([]string{"console=ttyS0", "quiet", "systemd.show_status=error", "no_timer_check"}, patient...)
+var kargs = append([]string{"console=ttyS0", "quiet", "systemd.show_status=error", "no_timer_check"}, slowHostKargs...)
 
-// patient have systemd wait for a machine that is slow: emulated, on a busy host.
-var patient = []string{"systemd.default_device_timeout_sec=3600", "systemd.default_timeout_start_sec=3600"}
+// slowHostKargs let systemd wait an hour for a device or a unit: an emulated machine on a
+// busy host may be that slow.
+var slowHostKargs = []string{"systemd.default_device_timeout_sec=3600", "systemd.default_timeout_start_sec=3600"}
 
 // installed returns a raw disk with os1, as bootc install makes it. It is kept
 // and must not be changed.
@@ -135,8 +136,8 @@ type testHost struct {
 	registry *registrytest.Registry
 }
 
-// second is the name of the empty disk that bootHost's machines have beside their own.
-const second = "/dev/disk/by-id/virtio-second"
+// secondDisk is the name of the empty disk that bootHost's machines have beside their own.
+const secondDisk = "/dev/disk/by-id/virtio-second"
 
 // bootHost returns a host that was installed with os1, has booted since, and demands
 // fs-verity of all objects if it can. It goes on from a snapshot of such a host, which is
@@ -151,13 +152,13 @@ func bootHostWith(t *testing.T, p platform, disk string) *testHost {
 	t.Helper()
 	p = p.withDefaults()
 	registry := registrytest.New(t)
-	h := &testHost{testvm.Resume(t, booted(t, p), p.machine(testvm.Disk{}, testvm.Disk{Path: disk, Serial: "second"})), t, registry}
+	h := &testHost{testvm.Resume(t, bootedSnapshot(t, p), p.machine(testvm.Disk{}, testvm.Disk{Path: disk, Serial: "second"})), t, registry}
 	h.pointAtRegistry()
 	return h
 }
 
-// booted returns the snapshot that bootHost goes on from.
-func booted(t *testing.T, p platform) string {
+// bootedSnapshot returns the snapshot that bootHost goes on from.
+func bootedSnapshot(t *testing.T, p platform) string {
 	t.Helper()
 	p.Panics = false
 	disk := installed(t, p) // is named after all that it was made from

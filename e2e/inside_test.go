@@ -13,14 +13,14 @@ import (
 // fs-verity, so the new host demands it from its first boot on.
 func TestInstallFromInside(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 5)
+	testshare.SkipUnlessDue(t, 5)
 	p := platform{}.withDefaults()
 	target := testvm.Blank(t, 4<<30)
 	h := bootHostWith(t, p, target)
 	h.serve(os1(t, p))
 	h.refused("bootc install to-disk --filesystem ext4 --source-imgref docker://"+followed+" /dev/vda", "/dev/vda")
 	h.Run("bootc install to-disk --filesystem ext4 --bootloader systemd --karg " + strings.Join(kargs, " --karg ") +
-		" --source-imgref docker://" + followed + " " + second)
+		" --source-imgref docker://" + followed + " " + secondDisk)
 	h.PowerOff()
 
 	h = bootDisk(t, p, target)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain has more tests at once than machines run (see testvm): some build images or
-// disks, while those of others boot.
+// TestMain lets four tests run at once, though only two machines run: the others build
+// images.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	chosen := false

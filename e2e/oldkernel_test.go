@@ -11,7 +11,7 @@ import (
 // configured by file descriptors in overlayfs, nor EROFS without a loop device.
 func TestOldKernel(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 0)
+	testshare.SkipUnlessDue(t, 0)
 	p := platform{OldKernel: true}
 	h := bootHost(t, p)
 	if release := h.Run("uname -r"); !strings.HasPrefix(release, "6.1.") {

@@ -17,15 +17,15 @@ import (
 // when /etc/fstab mounts it.
 func TestOwnVar(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 3)
+	testshare.SkipUnlessDue(t, 3)
 	p := platform{}.withDefaults()
 	target := partitioned(t)
 	h := bootHostWith(t, p, target)
 	h.serve(os1(t, p))
 	h.Run(`set -e
-blockdev --rereadpt ` + second + `
+blockdev --rereadpt ` + secondDisk + `
 udevadm settle
-part=` + second + `-part
+part=` + secondDisk + `-part
 mkdir /run/target
 mount ${part}2 /run/target
 mkdir -p /run/target/boot/efi /run/target/var

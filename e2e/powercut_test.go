@@ -17,7 +17,7 @@ import (
 // loader's counting, of the blessing and of the rollback: the old or the new system,
 // whole and not given up, and the upgrade succeeds when it is repeated. On systemd-boot
 // the menu lies on FAT, which keeps no journal; on GRUB, on the root. In a run of one share
-// two of the moments are due, of one of the loaders.
+// one or two of the moments are due, on one boot loader.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -30,14 +30,14 @@ func TestPowerCut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.samples.wait(t, tt.place)
+			tt.samples.skipUnlessDue(t, tt.place)
 			p := tt.withDefaults()
 			v2 := updateOfManyFiles(t, p)
 			s := recordUpgrade(t, p, v2)
 			for i, c := range s.cuts(t, tt.samples) {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					testshare.Wait(t, tt.place+pair(i))
+					testshare.SkipUnlessDue(t, tt.place+turn(i))
 					survive(t, p, s.disk.Cut(t, c.moment, c.cache()), v2, c.mayLeave)
 				})
 			}
@@ -89,20 +89,20 @@ func recordUpgrade(t *testing.T, p platform, v2 testimage.Image) story {
 // samples are how many moments are tried of the phases that have many.
 type samples struct{ staging, finalizing, rollback int }
 
-// wait ends the test if none of its cuts is due. The first two are of share place.
-func (s samples) wait(t *testing.T, place int) {
+// skipUnlessDue ends the test if none of its cuts is due. The first two are of share place.
+func (s samples) skipUnlessDue(t *testing.T, place int) {
 	t.Helper()
 	for i := range 3 + s.staging + s.finalizing + 1 + s.rollback {
-		if testshare.Due(t, place+pair(i)) {
+		if testshare.Due(t, place+turn(i)) {
 			return
 		}
 	}
-	testshare.Wait(t, place)
+	testshare.SkipUnlessDue(t, place)
 }
 
-// pair is how many shares behind the first one the cut number i is due: two in every other
-// share, which leaves the shares between to the other loader.
-func pair(i int) int { return i / 2 * 2 }
+// turn is the offset of the cut number i from the first share of its loader: 0, 0, 2, 2, 4, 4,
+// 6. The shares between belong to the other loader.
+func turn(i int) int { return i / 2 * 2 }
 
 // cut is a moment of a story.
 type cut struct {

@@ -13,7 +13,7 @@ import (
 // then to another image, after which the state before is still there.
 func TestReset(t *testing.T) {
 	t.Parallel()
-	testshare.Wait(t, 4)
+	testshare.SkipUnlessDue(t, 4)
 	p := platform{}
 	h := bootHost(t, p)
 	h.waitVerity() // which changes entries

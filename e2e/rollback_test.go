@@ -37,9 +37,8 @@ func onTop(t testing.TB, p platform, entries ...registrytest.Entry) testimage.Im
 	return sealed(t, testimage.Append(t, os1(t, p), all, nil))
 }
 
-// TestRollback installs with each boot loader and each maker of an initramfs, boots, and
-// goes to and fro between three images on one of these hosts, and between two on each
-// other one.
+// TestRollback installs, boots, upgrades and rolls back, with each boot loader and each maker of
+// an initramfs. One of the hosts goes to and fro between three images, the others between two.
 func TestRollback(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]platform{
@@ -52,7 +51,7 @@ func TestRollback(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if p.UKI {
-				testshare.Wait(t, 6)
+				testshare.SkipUnlessDue(t, 6)
 			}
 			p := p.withDefaults()
 			h := bootHost(t, p)

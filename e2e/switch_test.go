@@ -40,7 +40,7 @@ func TestSwitch(t *testing.T) {
 	h.wants("bootc upgrade --check", "No changes in: "+hello)
 
 	// The medium, and no network.
-	h.Run("mkdir -p /run/medium && mount " + second + " /run/medium && networkctl down $(ls /sys/class/net | grep -v lo)")
+	h.Run("mkdir -p /run/medium && mount " + secondDisk + " /run/medium && networkctl down $(ls /sys/class/net | grep -v lo)")
 	h.Run("bootc switch --quiet --transport oci /run/medium:latest && umount /run/medium")
 	h.Reboot("systemctl reboot")
 	h.wants("cat /usr/share/os-version", "on the medium")

@@ -13,7 +13,7 @@ die() {
 at_least() { printf '%s\n' "$2" "$1" | sort -CV; }
 
 wanted=$(awk '$1 == "go" { print $2; exit }' go.mod)
-advice="install Go $wanted or newer, or Go 1.21 or newer, which fetches $wanted by itself (README.md says where from)"
+advice="install Go 1.21 or newer, which fetches Go $wanted by itself (README.md says where from)"
 command -v go >/dev/null || die "there is no go in PATH: $advice"
 
 # Outside of the module Go says its own version, whatever go.mod names.

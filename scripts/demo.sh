@@ -46,9 +46,9 @@ if [ "${1-}" = boot ]; then
 fi
 
 cat <<END
-This shows the main job of bootc. It takes about 5 minutes on a quiet machine, and what it
-downloads; it needs 10 GB in build/ and 3 GB of memory. A slow machine takes longer and gets
-there, too.
+This shows the main job of bootc. It takes about 6 minutes on a quiet machine, and the time
+for downloads. It needs 10 GB of disk and 4 GB of memory. A slow machine takes longer, and
+also finishes.
 END
 echo
 compile
@@ -60,7 +60,7 @@ if ! demo -demo -demo-bold=$bold -demo-disk "$disk" 3>&1 >"$log" 2>&1; then
 		echo
 		echo "demo: it stopped in the step above, after $((SECONDS / 60)) min $((SECONDS % 60)) s:"
 		why
-		echo "demo: the whole log is $log. 'make demo' again takes over the images that are built."
+		echo "demo: the whole log is $log. 'make demo' again uses the images that are already built."
 	} >&2
 	exit 1
 fi
@@ -74,7 +74,7 @@ That was all of it, in $((SECONDS / 60)) min $((SECONDS % 60)) s. The disk is ke
     bootc status                                  what runs, and what can be rolled back to
     bootc config-diff                             what is changed in /etc
     bootc rollback && systemctl reboot            back to Debian without the web server
-    bootc switch registry.test/acme/os:latest     forward to version 2
+    bootc switch --apply registry.test/acme/os:latest   forward to version 2
 
     docs/tutorial/first-host.md builds such a host by hand. 'rm -r build' removes all of this.
 END

@@ -1,8 +1,8 @@
 #!/bin/bash
 # usage: FUZZTIME=30s fuzz.sh PACKAGE...
 #
-# Runs every fuzz target of the packages for FUZZTIME each, as many at once as there are
-# processors. A crash fails the run; Go has then put the input below the package's
+# Runs every fuzz target of the packages for FUZZTIME each. Packages run side by side, one for
+# each processor; the targets of a package run one after the other. A crash fails the run; Go has then put the input below the package's
 # testdata/fuzz, and its output is shown.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -55,7 +55,7 @@ step() {
 # fail ends the run with the end of the log.
 fail() {
 	tail -n 15 "$log" | sed 's/^/    /' >&2
-	die "that is the end of $log"
+	die "these are the last lines of $log"
 }
 
 # must is step for what has to succeed.
@@ -87,7 +87,7 @@ apt() {
 # update refreshes apt's lists. One broken source among several is no reason to
 # stop: whether the lists suffice shows when packages are installed.
 update() {
-	try apt update || say "apt-get update was not clean; going on with the lists there are"
+	try apt update || say "apt-get update failed; continuing with the old lists"
 }
 
 # simulate prints what apt would do to install the arguments, and why.
@@ -184,7 +184,7 @@ scripts/check-go.sh
 mkdir -p build/tools/bin
 exec 9<build/tools
 flock -n 9 || {
-	say "waiting for another set-up that runs"
+	say "waiting: another set-up is running"
 	flock 9
 }
 

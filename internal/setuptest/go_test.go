@@ -43,10 +43,10 @@ func TestCheckGo(t *testing.T) {
 		{"newer", "1.30.1", "local", "offline", ""},
 		{"development version", "1.31-devel_abc", "local", "offline", ""},
 		{"fetches", "1.24.4", "auto", "online", ""},
-		{"of Debian 12", "1.19.8", "auto", "online", "Go 1.19.8 is too old: install Go 1.26.0 or newer, or Go 1.21 or newer, which fetches"},
+		{"of Debian 12", "1.19.8", "auto", "online", "Go 1.19.8 is too old: install Go 1.21 or newer, which fetches"},
 		{"kept from fetching", "1.24.4", "local", "online", "GOTOOLCHAIN=local keeps it from fetching that: run 'export GOTOOLCHAIN=auto'"},
 		{"cannot fetch", "1.24.4", "auto", "offline", "Go 1.24.4 cannot fetch Go 1.26.0"},
-		{"none", "", "", "", "there is no go in PATH: install Go 1.26.0 or newer"},
+		{"none", "", "", "", "there is no go in PATH: install Go 1.21 or newer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root := module(t, "check-go.sh")

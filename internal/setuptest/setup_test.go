@@ -77,7 +77,7 @@ func TestSetupFails(t *testing.T) {
 	write(t, filepath.Join(root, "broken"), "")
 	program(t, root, "sleep", "#!/bin/sh\n")
 	out, err := setup(t, root, "demo")
-	for _, want := range []string{"... failed after ", "\n    E: Unable to fetch some archives\n", "\nsetup: that is the end of build/log/setup.log\n"} {
+	for _, want := range []string{"... failed after ", "\n    E: Unable to fetch some archives\n", "\nsetup: these are the last lines of build/log/setup.log\n"} {
 		if err == nil || !strings.Contains(out, want) {
 			t.Errorf("%v, %q is not in\n%s", err, want, out)
 		}

@@ -19,25 +19,28 @@ type cost struct {
 // costs are those of all tests, by package and name.
 type costs map[string]cost
 
-var accounted = regexp.MustCompile(`testvm: (\d+) boots, ([\d.]+) s, ([\d.]+) s of processor time`)
+var costLine = regexp.MustCompile(`testvm: (\d+) boots, ([\d.]+) s, ([\d.]+) s of processor time`)
 
-// output takes a line that a test printed.
-func (c costs) output(e event) {
-	m := accounted.FindStringSubmatch(e.Output)
+// add takes a line that a test printed.
+func (c costs) add(e event) {
+	m := costLine.FindStringSubmatch(e.Output)
 	if m == nil {
 		return
 	}
 	sum := c[key(e)]
-	for i, to := range []func(float64){
-		func(v float64) { sum.boots += int(v) },
-		func(v float64) { sum.seconds += v },
-		func(v float64) { sum.processor += v },
-	} {
-		if v, err := strconv.ParseFloat(m[i+1], 64); err == nil {
-			to(v)
-		}
-	}
+	sum.boots += int(number(m[1]))
+	sum.seconds += number(m[2])
+	sum.processor += number(m[3])
 	c[key(e)] = sum
+}
+
+// number reads what costLine matched.
+func number(text string) float64 {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return v
 }
 
 // print prints a table, the dearest test first.

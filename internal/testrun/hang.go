@@ -18,7 +18,7 @@ import (
 const (
 	lookEvery = 10 * time.Second
 	hungAfter = 30 * time.Minute
-	restful   = 0.02 // the share of a processor below which all tests together rest
+	idleBelow = 0.02 // of a processor, used by all tests together
 )
 
 // watch waits for tests that hang, until ctx ends: for half an hour they have said nothing
@@ -35,7 +35,7 @@ func watch(ctx context.Context, events *atomic.Int64, group int, stderr io.Write
 		case <-look.C:
 		}
 		now, nowTime := events.Load(), processorTime(group)
-		if now == last && nowTime-lastTime < time.Duration(restful*float64(lookEvery)) {
+		if now == last && nowTime-lastTime < time.Duration(idleBelow*float64(lookEvery)) {
 			rested += lookEvery // a look that comes late counts once: perhaps the whole host stood still
 		} else {
 			rested = 0
@@ -61,7 +61,8 @@ func processorTime(group int) time.Duration {
 // quit has the test programs of the group print their goroutines and end.
 func quit(group int) {
 	for _, p := range members(group) {
-		if strings.HasSuffix(p.name, ".test") {
+		program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
+		if err == nil && strings.HasSuffix(program, ".test") {
 			_ = unix.Kill(p.pid, unix.SIGQUIT)
 		}
 	}
@@ -70,7 +71,6 @@ func quit(group int) {
 // member is a process of a group.
 type member struct {
 	pid  int
-	name string
 	used time.Duration
 }
 
@@ -107,7 +107,7 @@ func members(group int) []member {
 			}
 			ticks += n
 		}
-		all = append(all, member{pid, string(data[open+1 : end]), time.Duration(ticks) * 10 * time.Millisecond})
+		all = append(all, member{pid, time.Duration(ticks) * 10 * time.Millisecond})
 	}
 	return all
 }

@@ -72,7 +72,7 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) (bool, er
 		return false, err
 	}
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json", "-timeout=0"}, args...)...)
-	cmd.Env = append(os.Environ(), testshare.Variable+"="+share)
+	cmd.Env = append(os.Environ(), testshare.EnvVar+"="+share)
 	cmd.Stderr = stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
@@ -89,7 +89,7 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) (bool, er
 	}
 	s.close()
 	if share != "all" {
-		fmt.Fprintf(stdout, "of the cases that take turns, share %s of %d ran (SHARE=%s repeats it, make test-all runs all)\n", share, testshare.Shares, share)
+		fmt.Fprintf(stdout, "of the cases that take turns, share %s ran, of 0 to %d (make test SHARE=%s repeats it, make test-all runs all)\n", share, testshare.Shares-1, share)
 	}
 	if waitErr != nil && s.failed == 0 {
 		return false, fmt.Errorf("go test: %w", waitErr)
@@ -107,7 +107,7 @@ func (s *summary) readWatched(ctx context.Context, events io.Reader, stderr io.W
 	return s.read(events)
 }
 
-// shareOf is the share in the form of testshare.Variable.
+// shareOf is the share in the form of testshare.EnvVar.
 func shareOf(ctx context.Context, text string) (string, error) {
 	switch text {
 	case "", "all":

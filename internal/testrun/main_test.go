@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,6 +21,31 @@ func TestGood(t *testing.T) { t.Log("good words"); t.Run("sub", func(*testing.T)
 func TestBad(t *testing.T)  { t.Error("bad words") }
 func TestNot(t *testing.T)  { t.Skip("no", "tool") }
 `
+
+// TestRepeat has make and a shell read the command that repeats a failure.
+func TestRepeat(t *testing.T) {
+	s := newSummary(&bytes.Buffer{})
+	for _, name := range []string{"TestA/sub_b/c", "TestA/sub_b", "TestA", "TestB"} {
+		s.repeat(event{Package: "m/p", Test: name})
+	}
+	var got []string
+	for _, e := range s.repeats {
+		command := "-n " + strings.TrimPrefix(repeatCommand(e), "make ")
+		t.Chdir(scratch(t, ""))
+		if err := os.WriteFile("Makefile", []byte("test:\n\techo go test $(TESTARGS) $(PKG)\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("sh", "-c", "make "+command+" | sh").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		got = append(got, strings.TrimSpace(string(out)))
+	}
+	want := []string{"go test -run ^TestA$/^sub_b$/^c$ m/p", "go test -run ^TestB$ m/p"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
 
 func TestRun(t *testing.T) {
 	tests := []struct {

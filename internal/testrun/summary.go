@@ -34,7 +34,7 @@ type summary struct {
 	output  map[string][]string // of each test that has not ended yet
 	broken  map[string]bool     // packages with a failed test
 	skips   []string
-	repeats []string // commands that repeat what failed
+	repeats []event // what failed, without the parents of what failed
 	costs   costs
 	passed  int
 	failed  int
@@ -105,7 +105,7 @@ func (s *summary) testEvent(e event) {
 	switch e.Action {
 	case "output":
 		s.keep(e)
-		s.costs.output(e)
+		s.costs.add(e)
 		return
 	case "pass":
 		s.passed++
@@ -115,7 +115,7 @@ func (s *summary) testEvent(e event) {
 	case "fail":
 		s.failed++
 		s.broken[e.Package] = true
-		s.repeats = append(s.repeats, repeat(e))
+		s.repeat(e)
 		s.dump(key(e))
 	case "skip":
 		s.skip(e)
@@ -136,13 +136,21 @@ func (s *summary) skip(e event) {
 	s.skips = append(s.skips, e.Package+" "+e.Test+": "+reason)
 }
 
-// repeat is the command that runs the test alone, whatever the share.
-func repeat(e event) string {
+// repeat notes a test that failed, unless it failed because a test in it did.
+func (s *summary) repeat(e event) {
+	within := func(o event) bool { return o.Package == e.Package && strings.HasPrefix(o.Test, e.Test+"/") }
+	if !slices.ContainsFunc(s.repeats, within) {
+		s.repeats = append(s.repeats, e)
+	}
+}
+
+// repeatCommand runs the test alone, whatever the share. To make, two dollars are one.
+func repeatCommand(e event) string {
 	levels := strings.Split(e.Test, "/")
 	for i, l := range levels {
-		levels[i] = "^" + regexp.QuoteMeta(l) + "$"
+		levels[i] = "^" + regexp.QuoteMeta(l) + "$$"
 	}
-	return fmt.Sprintf("make test PKG=%s TESTARGS=\"-run '%s'\"", e.Package, strings.Join(levels, "/"))
+	return fmt.Sprintf("make test PKG=%s TESTARGS='-run \"%s\"'", e.Package, strings.Join(levels, "/"))
 }
 
 func key(e event) string { return e.Package + " " + e.Test }
@@ -185,8 +193,8 @@ func (s *summary) close() {
 	for _, skip := range s.skips {
 		fmt.Fprintln(s.out, "SKIP", skip)
 	}
-	for _, command := range s.repeats {
-		fmt.Fprintln(s.out, "repeat it with:", command)
+	for _, e := range s.repeats {
+		fmt.Fprintln(s.out, "repeat it with:", repeatCommand(e))
 	}
 	fmt.Fprintf(s.out, "%d passed, %d failed, %d skipped", s.passed, s.failed, s.skipped)
 	if s.notDue > 0 {

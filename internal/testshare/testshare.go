@@ -15,34 +15,34 @@ import (
 // all shares in turn unless they have a multiple of Shares commits.
 const Shares = 7
 
-// Variable names the environment variable that says which share a test process takes:
+// EnvVar names the environment variable that says which share a test process takes:
 // "all", or a number from 0 to Shares-1. Without it a process takes all.
-const Variable = "BOOTC_SHARE"
+const EnvVar = "BOOTC_SHARE"
 
-// NotDue begins what a test says that is not due. testrun tells by it that the test was not
-// skipped for want of something.
+// NotDue begins the message of a case that is not due. testrun counts such a case apart from
+// skipped tests.
 const NotDue = "not due: "
 
-// Due reports whether the case number n, which says nothing but its place in the turn, is
-// in this run's share.
+// Due reports whether this run takes the case number n. Cases whose numbers are equal modulo
+// Shares are in one share.
 func Due(t testing.TB, n int) bool {
 	t.Helper()
-	text := os.Getenv(Variable)
+	text := os.Getenv(EnvVar)
 	if text == "" || text == "all" {
 		return true
 	}
 	share, err := Parse(text)
 	if err != nil {
-		t.Fatalf("%s: %v", Variable, err)
+		t.Fatalf("%s: %v", EnvVar, err)
 	}
 	return n%Shares == share
 }
 
-// Wait ends the test unless the case number n is due.
-func Wait(t testing.TB, n int) {
+// SkipUnlessDue ends the test unless the case number n is due.
+func SkipUnlessDue(t testing.TB, n int) {
 	t.Helper()
 	if !Due(t, n) {
-		t.Skipf("%sthis is of share %d of %d", NotDue, n%Shares, Shares)
+		t.Skipf("%sit belongs to share %d", NotDue, n%Shares)
 	}
 }
 

@@ -22,7 +22,7 @@ func TestEachCaseComesUp(t *testing.T) {
 	for n := range 3 * Shares {
 		due := 0
 		for share := range Shares {
-			t.Setenv(Variable, fmt.Sprint(share))
+			t.Setenv(EnvVar, fmt.Sprint(share))
 			if Due(t, n) {
 				due++
 			}
@@ -32,9 +32,9 @@ func TestEachCaseComesUp(t *testing.T) {
 		}
 	}
 	for _, all := range []string{"", "all"} {
-		t.Setenv(Variable, all)
+		t.Setenv(EnvVar, all)
 		if !Due(t, 3) {
-			t.Errorf("with %s=%q a case is not due", Variable, all)
+			t.Errorf("with %s=%q a case is not due", EnvVar, all)
 		}
 	}
 }

@@ -29,8 +29,9 @@ type Machine struct {
 	cmd      *exec.Cmd
 	exited   chan struct{}
 	started  time.Time
-	snapshot bool // it did not boot, but went on
-	seen     int  // boots that WaitBoot has returned for
+	resumed  bool          // from a snapshot, without a boot
+	restored time.Duration // how long that took; 0 until it has
+	seen     int           // boots that WaitBoot has returned for
 }
 
 // Start turns a machine on. It is turned off, at the latest, at the end of the
@@ -51,17 +52,8 @@ func start(t testing.TB, o Options, snapshot string) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &Machine{t: t, options: o, dir: dir, exited: make(chan struct{}), started: time.Now()}
-	m.console = &console{dead: m.died}
-	if o.Panics {
-		m.console.dead = nil
-	}
-	m.cmd = exec.Command(testtool.Path(t, "qemu-system-x86_64"), m.arguments(snapshot)...)
-	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
-	if o.Terminal != nil {
-		m.cmd.Stdin, m.cmd.Stdout = o.Terminal, o.Terminal
-	}
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up
+	m := &Machine{t: t, options: o, dir: dir, exited: make(chan struct{}), started: time.Now(), resumed: snapshot != ""}
+	m.prepare(snapshot)
 	if err := m.cmd.Start(); err != nil {
 		release()
 		t.Fatalf("qemu: %v", err)
@@ -82,14 +74,29 @@ func start(t testing.TB, o Options, snapshot string) *Machine {
 		}
 	})
 	m.channel = newChannel(m.dial(filepath.Join(dir, "control")))
-	if snapshot != "" {
-		m.resumed(snapshot)
+	if m.resumed {
+		m.restore(snapshot)
 	}
 	return m
 }
 
-// resumed makes the boot of the snapshot the first one.
-func (m *Machine) resumed(snapshot string) {
+// prepare makes the command that starts QEMU, and the console.
+func (m *Machine) prepare(snapshot string) {
+	m.t.Helper()
+	m.console = &console{dead: m.died}
+	if m.options.Panics {
+		m.console.dead = nil
+	}
+	m.cmd = exec.Command(testtool.Path(m.t, "qemu-system-x86_64"), m.arguments(snapshot)...)
+	m.cmd.Stdout, m.cmd.Stderr = m.console, m.console
+	if terminal := m.options.Terminal; terminal != nil {
+		m.cmd.Stdin, m.cmd.Stdout = terminal, terminal
+	}
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test process that is killed cleans nothing up
+}
+
+// restore goes on from the snapshot, whose boot is the first one.
+func (m *Machine) restore(snapshot string) {
 	m.t.Helper()
 	boot, err := os.ReadFile(filepath.Join(snapshot, bootFile))
 	if err != nil {
@@ -98,12 +105,12 @@ func (m *Machine) resumed(snapshot string) {
 	q, err := dialQMP(filepath.Join(m.dir, "qmp"))
 	if err == nil {
 		defer q.conn.Close()
-		err = q.goOn()
+		err = q.cont()
 	}
 	if err != nil {
 		m.fatalf("cannot go on from %s: %v", snapshot, err)
 	}
-	m.snapshot = true
+	m.restored = time.Since(m.started)
 	m.channel.mu.Lock()
 	defer m.channel.mu.Unlock()
 	m.channel.boots = append([]string{string(boot)}, m.channel.boots...)
@@ -115,7 +122,7 @@ func (m *Machine) account(ran time.Duration) {
 	boots, _, _ := m.channel.state()
 	used := m.cmd.ProcessState.UserTime() + m.cmd.ProcessState.SystemTime()
 	n := len(boots)
-	if m.snapshot {
+	if m.resumed && n > 0 {
 		n--
 	}
 	m.t.Logf("testvm: %d boots, %.1f s, %.1f s of processor time", n, ran.Seconds(), used.Seconds())
@@ -241,7 +248,7 @@ func (m *Machine) waitFor(what string, ready func() (bool, <-chan struct{})) {
 		select {
 		case <-changed:
 		case <-p.ticks.C:
-			if why := p.spent(); why != "" {
+			if why := p.hung(); why != "" {
 				m.fatalf("%s, and the machine hangs: %s", what, why)
 			}
 		}

@@ -24,11 +24,11 @@ func dialQMP(socket string) (*qmp, error) {
 		conn.Close()
 		return nil, fmt.Errorf("qmp: no greeting: %w", err)
 	}
-	return q, q.do("qmp_capabilities", nil, nil)
+	return q, q.execute("qmp_capabilities", nil, nil)
 }
 
-// do has QEMU execute a command, and reads what it returns into answer.
-func (q *qmp) do(command string, arguments, answer any) error {
+// execute has QEMU execute a command, and reads what it returns into answer.
+func (q *qmp) execute(command string, arguments, answer any) error {
 	request := map[string]any{"execute": command}
 	if arguments != nil {
 		request["arguments"] = arguments
@@ -57,15 +57,15 @@ func (q *qmp) do(command string, arguments, answer any) error {
 	}
 }
 
-// goOn starts a machine that was saved, when all that it had in memory is there.
-func (q *qmp) goOn() error {
+// cont starts a machine that was saved, when all that it had in memory is there.
+func (q *qmp) cont() error {
 	for {
 		var state struct{ Status string }
-		if err := q.do("query-status", nil, &state); err != nil {
+		if err := q.execute("query-status", nil, &state); err != nil {
 			return err
 		}
 		if state.Status != "inmigrate" {
-			return q.do("cont", nil, nil)
+			return q.execute("cont", nil, nil)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -81,7 +81,7 @@ func (q *qmp) save(file string) error {
 		{"migrate-set-parameters", map[string]any{"max-bandwidth": int64(8) << 30}},
 		{"migrate", map[string]any{"uri": "file:" + file}},
 	} {
-		if err := q.do(c.command, c.arguments, nil); err != nil {
+		if err := q.execute(c.command, c.arguments, nil); err != nil {
 			return err
 		}
 	}
@@ -90,12 +90,12 @@ func (q *qmp) save(file string) error {
 			Status    string
 			ErrorDesc string `json:"error-desc"`
 		}
-		if err := q.do("query-migrate", nil, &state); err != nil {
+		if err := q.execute("query-migrate", nil, &state); err != nil {
 			return err
 		}
 		switch state.Status {
 		case "completed":
-			return q.do("quit", nil, nil)
+			return q.execute("quit", nil, nil)
 		case "failed", "cancelled":
 			return fmt.Errorf("qmp: the machine was not saved: %s", state.ErrorDesc)
 		}

@@ -10,9 +10,8 @@
 // the commands is brought in from outside: its unit is a systemd credential in
 // the machine's SMBIOS tables, its program lies on a small disk of its own.
 //
-// Two machines run at once, see takeSlot. Nothing here looks at the clock to
-// judge: a machine that makes no progress hangs, one that makes some is only slow, see
-// patience. A test that fails prints the end of the console.
+// Two machines run at once, see takeSlot. A machine that does nothing hangs, one that works
+// is only slow, see patience. A test that fails prints the end of the console.
 package testvm
 
 import (
@@ -43,7 +42,7 @@ type Options struct {
 	Memory   int      // MiB; 2048, if 0
 	Panics   bool     // a kernel that panics is part of the test
 	Watchdog bool     // the machine has one, an Intel 6300ESB
-	Watched  bool     // somebody waits for it: it need not wait for machines of tests
+	Watched  bool     // somebody watches: it runs beside the two machines of tests
 	TPM      string   // the directory of its TPM 2.0, see TPM; "" for none
 
 	// Terminal is where the console is, instead of being kept. Root is logged in there, and

@@ -13,7 +13,7 @@ DESTDIR  ?=
 TESTARGS ?=
 # Which of the cases that take turns run: one share, by the number of the commit; all of them
 # when somebody says which tests to run.
-SHARE    ?= $(if $(findstring -run,$(TESTARGS)),all,commit)
+SHARE    ?= $(if $(filter -run -run=% --run --run=% -test.run -test.run=%,$(TESTARGS)),all,commit)
 # The longest packages go first.
 TESTS     = $(if $(filter ./...,$(PKG)),./e2e ./internal/testvm ./cmd/bootc) $(PKG)
 
@@ -46,7 +46,7 @@ install: ## install what "make build" built below DESTDIR, as an image needs it
 test: setup-test ## run the tests, of those that take turns a share; PKG=./image/... and TESTARGS='-run Name' narrow it
 	@go run ./internal/testrun -noskip -share $(SHARE) -vet=off $(TESTARGS) $(TESTS)
 
-test-all: SHARE = all
+test-all: override SHARE = all
 test-all: test ## run all tests there are: an hour
 
 race: setup-race ## run all tests under the race detector

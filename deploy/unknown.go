@@ -13,6 +13,10 @@ import (
 // the object tells of the same thing.
 type unknown map[string]json.RawMessage
 
+// maxUnknown is how many bytes of an object are kept that this program does not know. A file
+// with more would be too large for its readers, and all of it be lost.
+const maxUnknown = 1 << 10
+
 // decodeObject reads a JSON object into a struct, to which v points, and returns the keys
 // that it has no fields for.
 func decodeObject(data []byte, v any) (unknown, error) {
@@ -26,6 +30,9 @@ func decodeObject(data []byte, v any) (unknown, error) {
 	for f := range reflect.TypeOf(v).Elem().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		maps.DeleteFunc(all, func(key string, _ json.RawMessage) bool { return name != "" && strings.EqualFold(key, name) })
+	}
+	if size, err := json.Marshal(all); err != nil || len(size) > maxUnknown {
+		return nil, err
 	}
 	return all, nil
 }

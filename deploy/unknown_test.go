@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -105,5 +106,21 @@ func TestEncodeObject(t *testing.T) {
 	}
 	if got, err := encodeObject(struct{}{}, unknown{"a": json.RawMessage("1")}); err != nil || string(got) != `{"a":1}` {
 		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// TestUnknownIsBounded: a marker with more that is not known than fits is written without it,
+// and not larger than its reader takes.
+func TestUnknownIsBounded(t *testing.T) {
+	t.Parallel()
+	for size, kept := range map[int]bool{100: true, maxUnknown: false, maxMarker - 100: false} {
+		var m marker
+		if err := json.Unmarshal(fmt.Appendf(nil, `{"depl_id": %q, "new": %q}`, strings.Repeat("0", 128), strings.Repeat("<", size)), &m); err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(m)
+		if err != nil || len(data) > maxMarker || strings.Contains(string(data), `"new"`) != kept {
+			t.Errorf("of %d bytes %d are written, %v", size, len(data), err)
+		}
 	}
 }

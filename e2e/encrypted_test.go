@@ -48,7 +48,7 @@ const killed = ` & pid=$!
 until [ -e /sys/fs/ext4/dm-0 ]; do kill -0 $pid || exit 1; sleep 0.2; done
 kill -KILL $pid
 wait $pid
-for _ in $(seq 100); do [ -e /sys/block/dm-0 ] || exit 0; sleep 0.2; done
+for _ in $(seq 3000); do [ -e /sys/block/dm-0 ] || exit 0; sleep 0.2; done
 exit 1`
 
 // changeKeys does what docs/howto/install.md says of other keys: a recovery key, a binding

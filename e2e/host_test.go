@@ -161,8 +161,12 @@ func bootHostWith(t *testing.T, p platform, disk string) *testHost {
 func bootedSnapshot(t *testing.T, p platform) string {
 	t.Helper()
 	p.Panics = false
-	disk := installed(t, p) // is named after all that it was made from
-	cache := testcache.Open(t, "booted", []byte(disk), testvm.Recipe(t), fmt.Appendf(nil, "%+v", p))
+	disk := installed(t, p) // has a name of all that it was made from, and may have been made again
+	made, err := os.Stat(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := testcache.Open(t, "booted", fmt.Appendf(nil, "%s %v %+v", disk, made.ModTime(), p), testvm.Recipe(t))
 	return cache.Entry(t, "snapshot", func(_ testing.TB, dir string) {
 		h := bootDisk(t, p, testvm.Overlay(t, disk), testvm.Disk{Path: testvm.Blank(t, 4<<30), Serial: "second"})
 		h.Run("while systemctl is-active --quiet bootc-enable-verity.service; do sleep 1; done")

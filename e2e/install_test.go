@@ -8,16 +8,22 @@ import (
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
-// TestInstall installs on xfs and on btrfs, and boots. TestRollback does so on ext4.
+// TestInstall installs where TestRollback does not, and boots: on xfs, on btrfs, and with GRUB
+// and UEFI and initramfs-tools.
 func TestInstall(t *testing.T) {
 	t.Parallel()
-	for place, p := range map[int]platform{
-		3: {Filesystem: "xfs", Initramfs: "dracut"},
-		5: {Filesystem: "btrfs", Initramfs: "dracut"},
+	for name, tt := range map[string]struct {
+		platform
+		place int
+	}{
+		"xfs":       {platform{Filesystem: "xfs", Initramfs: "dracut"}, 3},
+		"btrfs":     {platform{Filesystem: "btrfs", Initramfs: "dracut"}, 5},
+		"grub-uefi": {platform{Loader: "grub"}, 6},
 	} {
-		t.Run(p.Filesystem, func(t *testing.T) {
+		p := tt.platform
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testshare.SkipUnlessDue(t, place)
+			testshare.SkipUnlessDue(t, tt.place)
 			h := bootDisk(t, p, testvm.Overlay(t, installed(t, p)))
 			checkHost(t, h, p.withDefaults())
 			h.PowerOff()

@@ -12,6 +12,11 @@ cd "$(dirname "$0")/.."
 disk=$PWD/build/demo/disk.raw
 log=$PWD/build/log/demo.log
 mkdir -p build/demo build/log
+exec 9<build/demo
+flock -n 9 || {
+	echo "demo: another demo runs in $PWD, on the same disk" >&2
+	exit 1
+}
 
 # compile builds the test.
 compile() {
@@ -23,7 +28,7 @@ compile() {
 
 # demo runs the test with these flags.
 demo() {
-	(cd e2e && exec ../build/demo/demo.test -test.run '^TestDemo$' -test.timeout 0 -test.paniconexit0 "$@")
+	(cd e2e && exec 9<&- && exec ../build/demo/demo.test -test.run '^TestDemo$' -test.timeout 0 -test.paniconexit0 "$@")
 }
 
 # why prints what the test gave as the reason of its failure, without the rest of a test's
@@ -33,6 +38,10 @@ why() {
 }
 
 if [ "${1-}" = boot ]; then
+	[ -t 0 ] && [ -t 1 ] || {
+		echo "demo: this shows the machine's console, so it needs a terminal" >&2
+		exit 1
+	}
 	[ -e "$disk" ] || {
 		echo "demo: there is no disk to boot; run 'make demo' first" >&2
 		exit 1
@@ -41,7 +50,7 @@ if [ "${1-}" = boot ]; then
 	echo "The machine boots, and logs root in. 'systemctl poweroff' or Ctrl-a x ends it."
 	demo -demo-boot "$disk" 3<>/dev/tty >"$log" 2>&1 && exit
 	echo "demo: the machine failed; the log is $log:" >&2
-	why >&2
+	why >&2 || :
 	exit 1
 fi
 
@@ -59,7 +68,7 @@ if ! demo -demo -demo-bold=$bold -demo-disk "$disk" 3>&1 >"$log" 2>&1; then
 	{
 		echo
 		echo "demo: it stopped in the step above, after $((SECONDS / 60)) min $((SECONDS % 60)) s:"
-		why
+		why || :
 		echo "demo: the whole log is $log. 'make demo' again uses the images that are already built."
 	} >&2
 	exit 1

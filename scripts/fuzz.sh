@@ -2,7 +2,8 @@
 # usage: FUZZTIME=30s fuzz.sh PACKAGE...
 #
 # Runs every fuzz target of the packages for FUZZTIME each. Packages run side by side, one for
-# each processor; the targets of a package run one after the other. A crash fails the run; Go has then put the input below the package's
+# each processor, while the next ones are built; the targets of a package run one after the
+# other. A crash fails the run; Go has then put the input below the package's
 # testdata/fuzz, and its output is shown.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,16 +18,24 @@ clean() {
 	[ "$1" = 0 ] || [ "$(sed -n '/^--- FAIL/,/^FAIL$/p' "$2" | sed '1d;$d')" = '    context deadline exceeded' ]
 }
 
-# fuzz PACKAGE DIRECTORY builds a package's tests and runs its targets one by one.
-fuzz() {
-	local name=${1//\//_} target status
-	local program=$scratch/$name.test cache
-	cache=$(go env GOCACHE)/fuzz/$1
-	go test -c -vet=off -fuzz=. -o "$program" "$1" || {
+# build PACKAGE PROGRAM builds a package's tests so that inputs that reach new code are found.
+build() {
+	go test -c -vet=off -fuzz=. -o "$2" "$1" || {
 		echo "FAIL $1 does not build" >>"$scratch/results"
+		return 1
+	}
+}
+
+# fuzz PACKAGE DIRECTORY PROGRAM runs a package's targets one by one.
+fuzz() {
+	local name=${1//\//_} program=$3 targets target status
+	local cache
+	cache=$(go env GOCACHE)/fuzz/$1
+	targets=$(cd "$2" && "$program" -test.list '^Fuzz' | grep '^Fuzz') || {
+		echo "FAIL $1 does not list its targets" >>"$scratch/results"
 		return
 	}
-	for target in $(cd "$2" && "$program" -test.list '^Fuzz' | grep '^Fuzz'); do
+	for target in $targets; do
 		status=0
 		(cd "$2" && "$program" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 10x \
 			-test.parallel 1 -test.fuzzcachedir "$cache") </dev/null >"$scratch/$name.$target" 2>&1 || status=$?
@@ -44,11 +53,16 @@ export -f fuzz clean
 
 : >"$scratch/results"
 go list -f '{{.ImportPath}} {{.Dir}}' "$@" | while read -r package dir; do
-	! grep -qs '^func Fuzz' "$dir"/*_test.go || echo "$package $dir"
-done | xargs -r -P "$(nproc)" -L 1 bash -c 'fuzz "$0" "$1"' >&2
+	grep -qs '^func Fuzz' "$dir"/*_test.go || continue
+	program=$scratch/${package//\//_}.test
+	if build "$package" "$program"; then
+		printf '%s\0' "$package" "$dir" "$program"
+	fi
+done | xargs -0 -r -P "$(nproc)" -n 3 bash -c 'fuzz "$@"' fuzz >&2
 
 grep '^FAIL' "$scratch/results" >&2 || :
 failed=$(grep -c '^FAIL' "$scratch/results" || :)
 passed=$(grep -c '^ok' "$scratch/results" || :)
 echo "fuzz: $passed targets ran clean, $failed failed"
+[ "$passed$failed" != 00 ] || echo "fuzz: these packages have no fuzz target: $*" >&2
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

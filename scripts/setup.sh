@@ -114,7 +114,7 @@ upgrades() {
 
 # enabled prints the units that are enabled, by the links that say so to systemd.
 enabled() {
-	find /etc/systemd/system -mindepth 2 -type l -printf '%f\n' 2>/dev/null | sort -u
+	{ find /etc/systemd/system -type l -printf '%f\n' 2>/dev/null || :; } | sort -u
 }
 
 # tell_enabled says which units are enabled now that were not before.

@@ -36,12 +36,13 @@ func newPair(t *testing.T, last string, lastFirst bool) *pair {
 	if err := os.Symlink(last, filepath.Join(dir, "bootc")); err != nil {
 		t.Fatal(err)
 	}
-	one, other := "", "PATH="+dir+":$PATH\n"
+	checkDifferent(t, last)
+	one, other := "exec bootc", "PATH="+dir+":$PATH\nexec "+dir+"/bootc"
 	if lastFirst {
 		one, other = other, one
 	}
-	for name, path := range map[string]string{"one": one, "other": other} {
-		text := "#!/bin/sh\n" + path + "exec bootc \"$@\"\n"
+	for name, command := range map[string]string{"one": one, "other": other} {
+		text := "#!/bin/sh\n" + command + " \"$@\"\n"
 		if err := os.WriteFile(filepath.Join(p.programs, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -50,6 +51,26 @@ func newPair(t *testing.T, last string, lastFirst bool) *pair {
 	others := statusKeys(t, filepath.Join(p.programs, "other"))
 	maps.DeleteFunc(p.keys, func(key string, _ bool) bool { return !others[key] })
 	return p
+}
+
+// checkDifferent ends the test if the last release is the very program that runs.
+func checkDifferent(t *testing.T, last string) {
+	t.Helper()
+	this, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err := os.ReadFile(this)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile(last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(mine, theirs) {
+		t.Fatalf("%s is this very program, not the last release", last)
+	}
 }
 
 // statusKeys are the keys that a program's status document can have, by its schema.

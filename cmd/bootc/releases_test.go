@@ -100,6 +100,9 @@ func writeBase(dir string) error {
 func lastProgram(t *testing.T) string {
 	t.Helper()
 	if given := os.Getenv(lastReleaseVariable); given != "" {
+		if !filepath.IsAbs(given) {
+			t.Fatalf("%s is %q, which is not the absolute path of a file", lastReleaseVariable, given)
+		}
 		return given
 	}
 	cache := testcache.Open(t, "last-release", []byte(lastRelease), []byte(runtime.Version()))
@@ -118,20 +121,20 @@ func lastProgram(t *testing.T) string {
 	})
 }
 
-// unpackCommit writes the files of a commit into a directory. A clone that lacks the commit
-// asks where it came from.
+// unpackCommit writes the files of a commit into a directory. If the clone lacks the commit,
+// it comes from where the clone came from; the clone stays as it is.
 func unpackCommit(git, commit, clone, dir string) error {
-	archive := filepath.Join(dir, "sources.tar")
-	write := func() ([]byte, error) {
-		return exec.Command(git, "-C", clone, "archive", "--output="+archive, commit).CombinedOutput()
-	}
-	out, err := write()
+	archive, scratch := filepath.Join(dir, "sources.tar"), filepath.Join(dir, "fetched.git")
+	out, err := exec.Command(git, "-C", clone, "archive", "--output="+archive, commit).CombinedOutput()
 	if err != nil {
-		if fetched, fetchErr := exec.Command(git, "-C", clone, "fetch", "--quiet", "--depth=1", "origin", commit).CombinedOutput(); fetchErr == nil {
-			out, err = write()
-		} else {
-			out = append(out, fetched...)
-		}
+		fetch := exec.Command("sh", "-ec", `url=$("$0" -C "$1" remote get-url origin)
+			"$0" init --quiet --bare "$2"
+			"$0" -C "$2" fetch --quiet --depth=1 "$url" "$3"
+			"$0" -C "$2" archive --output="$4" "$3"`, git, clone, scratch, commit, archive)
+		fetch.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
+		var fetched []byte
+		fetched, err = fetch.CombinedOutput()
+		out = append(out, fetched...)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot get the last release, commit %s, out of this clone: run 'git fetch --unshallow', or set %s to the test binary of its cmd/bootc: %w\n%s",
@@ -143,10 +146,15 @@ func unpackCommit(git, commit, clone, dir string) error {
 	return os.Remove(archive)
 }
 
-// A shallow clone lacks the last release. Then the test fails and says what to do.
+// A clone may lack the last release, and not know where it came from. Then the test fails and
+// says what to do.
 func TestLastReleaseIsMissing(t *testing.T) {
 	t.Parallel()
-	err := unpackCommit(testtool.Path(t, "git"), strings.Repeat("0", 40), testcache.ModuleRoot(t), t.TempDir())
+	git, clone := testtool.Path(t, "git"), t.TempDir()
+	if out, err := exec.Command(git, "init", "--quiet", clone).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	err := unpackCommit(git, strings.Repeat("0", 40), clone, t.TempDir())
 	if err == nil || !strings.Contains(err.Error(), "git fetch --unshallow") || !strings.Contains(err.Error(), lastReleaseVariable) {
 		t.Errorf("error %v", err)
 	}

@@ -144,16 +144,50 @@ func Dir(t testing.TB) string {
 // be memory.
 func TempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(Dir(t), "tmp-")
+	parent := Dir(t)
+	sweep(t, filepath.Join(parent, "tmp-*"))
+	dir, err := os.MkdirTemp(parent, "tmp-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := os.Open(dir)
+	if err == nil {
+		err = unix.Flock(int(held.Fd()), unix.LOCK_SH)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		held.Close()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
 	return dir
+}
+
+// sweep removes the directories of tests that were killed: nobody holds them. A new one is
+// left alone, since its test may be about to hold it.
+func sweep(t testing.TB, pattern string) {
+	t.Helper()
+	dirs, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range dirs {
+		st, err := os.Stat(dir)
+		if err != nil || time.Since(st.ModTime()) < time.Hour {
+			continue
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir)
+		}
+		f.Close()
+	}
 }
 
 // ModuleRoot is the directory of go.mod: tests run in their package's directory,

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestEntryIsAtomic checks that a build that did not end leaves no entry.
@@ -24,6 +26,36 @@ func TestEntryIsAtomic(t *testing.T) {
 	first, second := c.Entry(t, "thing", build), c.Entry(t, "thing", build)
 	if first != second || built != 1 || !exists(first) {
 		t.Errorf("built %d times: %s, %s", built, first, second)
+	}
+}
+
+// TestSweep checks that only what nobody holds goes, and not at once.
+func TestSweep(t *testing.T) {
+	parent := t.TempDir()
+	for name, old := range map[string]bool{"tmp-held": true, "tmp-left": true, "tmp-new": false} {
+		dir := filepath.Join(parent, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if then := time.Now().Add(-2 * time.Hour); old {
+			if err := os.Chtimes(dir, then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	held, err := os.Open(filepath.Join(parent, "tmp-held"))
+	if err == nil {
+		err = unix.Flock(int(held.Fd()), unix.LOCK_SH)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	sweep(t, filepath.Join(parent, "tmp-*"))
+	for name, want := range map[string]bool{"tmp-held": true, "tmp-left": false, "tmp-new": true} {
+		if exists(filepath.Join(parent, name)) != want {
+			t.Errorf("%s is there: %v, want %v", name, !want, want)
+		}
 	}
 }
 

@@ -18,7 +18,12 @@ import (
 const (
 	lookEvery = 10 * time.Second
 	hungAfter = 30 * time.Minute
-	idleBelow = 0.02 // of a processor, used by all tests together
+
+	// What all tests together do at least when they make progress: processor time, as a share
+	// of a processor, and bytes read and written in lookEvery. A machine that only waits
+	// uses a twentieth, and two run.
+	idleBelow = 0.15
+	quietIO   = 1 << 20
 )
 
 // watch waits for tests that hang, until ctx ends: for half an hour they have said nothing
@@ -27,20 +32,20 @@ const (
 func watch(ctx context.Context, events *atomic.Int64, group int, stderr io.Writer) {
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	last, lastTime, rested := events.Load(), processorTime(group), time.Duration(0)
+	last, lastUse, rested := events.Load(), useOf(group), time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
 		}
-		now, nowTime := events.Load(), processorTime(group)
-		if now == last && nowTime-lastTime < time.Duration(idleBelow*float64(lookEvery)) {
+		now, nowUse := events.Load(), useOf(group)
+		if now == last && nowUse.processor-lastUse.processor < time.Duration(idleBelow*float64(lookEvery)) && nowUse.io-lastUse.io < quietIO {
 			rested += lookEvery // a look that comes late counts once: perhaps the whole host stood still
 		} else {
 			rested = 0
 		}
-		last, lastTime = now, nowTime
+		last, lastUse = now, nowUse
 		if rested >= hungAfter {
 			fmt.Fprintf(stderr, "testrun: the tests have done nothing for %v; their goroutines follow\n", rested)
 			quit(group)
@@ -49,11 +54,18 @@ func watch(ctx context.Context, events *atomic.Int64, group int, stderr io.Write
 	}
 }
 
-// processorTime is what the living processes of the group have used.
-func processorTime(group int) time.Duration {
-	var sum time.Duration
+// use is what processes have done.
+type use struct {
+	processor time.Duration
+	io        int64 // bytes read and written
+}
+
+// useOf is what the living processes of the group have done.
+func useOf(group int) use {
+	var sum use
 	for _, p := range members(group) {
-		sum += p.used
+		sum.processor += p.used.processor
+		sum.io += p.used.io
 	}
 	return sum
 }
@@ -71,43 +83,44 @@ func quit(group int) {
 // member is a process of a group.
 type member struct {
 	pid  int
-	used time.Duration
+	used use
 }
 
 // members lists the processes of a group, as proc(5) describes them. Those that end
 // meanwhile are left out.
 func members(group int) []member {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		panic(err) // the pattern is a good one
 	}
 	var all []member
-	for _, file := range stats {
-		data, err := os.ReadFile(file)
+	for _, dir := range dirs {
+		stat, err := os.ReadFile(dir + "/stat")
 		if err != nil {
 			continue
 		}
-		open, end := strings.IndexByte(string(data), '('), strings.LastIndexByte(string(data), ')')
-		if open < 0 || end < open {
-			continue
-		}
-		fields := strings.Fields(string(data[end+1:])) // from the third, state, on
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // from the third, state, on
 		if len(fields) < 13 || fields[2] != strconv.Itoa(group) {
 			continue
 		}
-		pid, err := strconv.Atoi(strings.TrimSpace(string(data[:open])))
-		if err != nil {
-			continue
-		}
-		var ticks int64
-		for _, f := range fields[11:13] { // utime, stime
-			n, err := strconv.ParseInt(f, 10, 64)
-			if err != nil {
-				continue
-			}
-			ticks += n
-		}
-		all = append(all, member{pid, time.Duration(ticks) * 10 * time.Millisecond})
+		ticks := number(fields[11]) + number(fields[12]) // utime and stime, in hundredths of a second
+		used := use{time.Duration(ticks * float64(10*time.Millisecond)), readIO(dir)}
+		all = append(all, member{int(number(filepath.Base(dir))), used})
 	}
 	return all
+}
+
+// readIO is how many bytes a process has read and written; 0 if that cannot be told.
+func readIO(dir string) int64 {
+	data, err := os.ReadFile(dir + "/io")
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for line := range strings.Lines(string(data)) {
+		if name, value, _ := strings.Cut(line, ": "); name == "rchar" || name == "wchar" {
+			sum += int64(number(strings.TrimSpace(value)))
+		}
+	}
+	return sum
 }

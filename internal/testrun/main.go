@@ -12,6 +12,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,9 @@ func run(ctx context.Context, stdout, stderr io.Writer, args []string) (bool, er
 	if waitErr != nil && s.failed == 0 {
 		return false, fmt.Errorf("go test: %w", waitErr)
 	}
+	if s.passed+s.failed+s.skipped+s.notDue == 0 {
+		return false, errors.New("no test ran")
+	}
 	return waitErr == nil && s.failed == 0 && (!o.noskip || s.skipped == 0), nil
 }
 
@@ -127,6 +131,10 @@ func shareOfCommit(ctx context.Context) (int, error) {
 	for _, args := range [][]string{{"rev-list", "--count", "HEAD"}, {"rev-parse", "HEAD"}, {"rev-parse", "--is-shallow-repository"}} {
 		out, err := exec.CommandContext(ctx, "git", args...).Output()
 		if err != nil {
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+			}
 			return 0, fmt.Errorf("cannot tell the share, give one as SHARE=all or SHARE=0: git %s: %w", strings.Join(args, " "), err)
 		}
 		answers = append(answers, strings.TrimSpace(string(out)))

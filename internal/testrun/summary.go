@@ -88,6 +88,7 @@ func (s *summary) packageEvent(e event) {
 	case "output":
 		s.keep(e)
 	case "fail":
+		s.unended(e.Package)
 		s.dumpPackage(e.Package)
 		fmt.Fprintf(s.out, "FAIL %s %.1fs\n", e.Package, e.Elapsed)
 		if !s.broken[e.Package] {
@@ -125,10 +126,14 @@ func (s *summary) testEvent(e event) {
 	delete(s.output, key(e))
 }
 
+// notDue matches what a test says at last whose turn has not come, behind the file and line
+// where it says so.
+var notDue = regexp.MustCompile(`^[\w.]+\.go:\d+: ` + testshare.NotDue + `[^:]*$`)
+
 // skip counts a test that did not run: its turn has not come, or it lacks something.
 func (s *summary) skip(e event) {
 	reason := s.reason(e)
-	if strings.Contains(reason, testshare.NotDue) {
+	if notDue.MatchString(reason) {
 		s.notDue++
 		return
 	}
@@ -163,6 +168,15 @@ func (s *summary) dump(key string) {
 		fmt.Fprint(s.out, text)
 	}
 	delete(s.output, key)
+}
+
+// unended notes the tests of a package that were running when it ended.
+func (s *summary) unended(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(s.output)) {
+		if test, of := strings.CutPrefix(key, pkg+" "); of && test != "" {
+			s.repeats = append(s.repeats, event{Package: pkg, Test: test})
+		}
+	}
 }
 
 // dumpPackage prints what a failed package said, and what those of its tests

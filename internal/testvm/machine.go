@@ -47,6 +47,7 @@ func start(t testing.TB, o Options, snapshot string) *Machine {
 	release := func() {}
 	if !o.Watched {
 		release = takeSlot(t)
+		t.Cleanup(release)
 	}
 	dir, err := os.MkdirTemp("", "testvm") // t.TempDir makes names too long for a socket
 	if err != nil {
@@ -55,7 +56,6 @@ func start(t testing.TB, o Options, snapshot string) *Machine {
 	m := &Machine{t: t, options: o, dir: dir, exited: make(chan struct{}), started: time.Now(), resumed: snapshot != ""}
 	m.prepare(snapshot)
 	if err := m.cmd.Start(); err != nil {
-		release()
 		t.Fatalf("qemu: %v", err)
 	}
 	var ran time.Duration
@@ -119,6 +119,9 @@ func (m *Machine) restore(snapshot string) {
 
 // account says what the machine cost. The command testrun adds that up.
 func (m *Machine) account(ran time.Duration) {
+	if m.channel == nil { // QEMU ended at once
+		return
+	}
 	boots, _, _ := m.channel.state()
 	used := m.cmd.ProcessState.UserTime() + m.cmd.ProcessState.SystemTime()
 	n := len(boots)

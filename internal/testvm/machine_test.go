@@ -10,6 +10,7 @@ import (
 
 	"github.com/bootc-go/bootc/internal/testcache"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testtool"
 	"github.com/bootc-go/bootc/internal/testvm"
 )
@@ -49,6 +50,24 @@ func TestMachine(t *testing.T) {
 		m.Run("echo other >/var/lib/kept; sync")
 		m.Kill()
 	}
+}
+
+// TestPowerLoss pulls the plug: what the guest has flushed stays, what it had in memory does
+// not.
+func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	testshare.SkipUnlessDue(t, 6)
+	disk := plainDisk(t, testimage.OS(t, "initramfs-tools"))
+	m := testvm.Start(t, testvm.Options{Disks: []testvm.Disk{{Path: disk}}})
+	m.WaitBoot()
+	m.Run("echo kept >/var/lib/kept; sync; echo lost >/var/lib/lost")
+	m.Kill()
+	m = testvm.Start(t, testvm.Options{Disks: []testvm.Disk{{Path: disk}}})
+	m.WaitBoot()
+	if got := m.Run("cat /var/lib/kept; cat /var/lib/lost || :"); got != "kept\n" {
+		t.Errorf("after the power cut the files hold %q", got)
+	}
+	m.PowerOff()
 }
 
 // plainDisk makes a disk with the image unpacked on ext4, and systemd-boot.

@@ -23,9 +23,9 @@ const (
 	maxSlowness = 6
 
 	// idleBelow is the share of a processor below which a machine does no work. A machine
-	// that only waits uses a twentieth. One that works gets a fifth even when ten others want
-	// the processor.
-	idleBelow = 0.1
+	// that only waits uses a twentieth. One that works gets a sixth even when ten others want
+	// two processors.
+	idleBelow = 0.15
 )
 
 // patience tells a machine that hangs from one that is slow. A machine that works uses its
@@ -58,9 +58,10 @@ func (p *patience) hung() string {
 	now := p.machine.usage()
 	used := now.processor - p.last.processor
 	p.busy += used
-	p.idle += tick
 	if used >= time.Duration(idleBelow*float64(tick)) || now.console != p.last.console || now.disk-p.last.disk >= 1<<16 {
-		p.idle = 0
+		p.idle = max(0, p.idle-tick) // and not 0: what waits for ever has a timer that ticks now and then
+	} else {
+		p.idle += tick
 	}
 	p.last = now
 	slowness := p.machine.slowness()

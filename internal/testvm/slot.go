@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func takeSlot(t testing.TB) (release func()) {
 				t.Fatal(err)
 			}
 			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-				return func() { f.Close() }
+				return sync.OnceFunc(func() { f.Close() })
 			}
 			f.Close()
 		}

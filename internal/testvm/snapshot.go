@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/bootc-go/bootc/internal/testcache"
 	"github.com/bootc-go/bootc/internal/testtool"
 )
 
@@ -25,6 +26,9 @@ func diskFile(i int) string { return fmt.Sprintf("disk%d.qcow2", i) }
 // Resume goes on. What Overlays are based on must stay as it is.
 func (m *Machine) Save(dir string) {
 	m.t.Helper()
+	if m.options.TPM != "" {
+		m.fatalf("a machine with a TPM cannot be saved: the TPM's state is not in the snapshot")
+	}
 	m.Run("sync")
 	boots, _, _ := m.channel.state()
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -74,18 +78,27 @@ func Resume(t testing.TB, dir string, o Options) *Machine {
 	return start(t, o, dir)
 }
 
-// Recipe stands for all of this package that a snapshot depends on.
+// Recipe stands for all that a snapshot depends on besides its options and disks: this
+// package, QEMU and its firmware.
 func Recipe(t testing.TB) []byte {
 	t.Helper()
-	qemu := exec.Command(testtool.Path(t, "qemu-system-x86_64"), "--version")
-	version, err := qemu.Output()
+	version := exec.Command(testtool.Path(t, "qemu-system-x86_64"), "--version")
+	out, err := version.Output()
 	if err != nil {
-		t.Fatalf("%s: %v", qemu, err)
+		t.Fatalf("%s: %v", version, err)
 	}
-	agent, err := os.ReadFile(agentProgram(t))
+	sources, err := filepath.Glob(filepath.Join(testcache.ModuleRoot(t), "internal/testvm/*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(agent)
-	return append(append(sum[:], version...), agentUnit+agentWanted...)
+	h := sha256.New()
+	h.Write(out)
+	for _, file := range append(sources, agentProgram(t), filepath.Join(ovmf(t), "OVMF_CODE_4M.fd")) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Write(data)
+	}
+	return h.Sum(nil)
 }

@@ -161,11 +161,16 @@ func serial(o Options) string {
 	return "stdio"
 }
 
+// ovmf is the directory of the firmware that goes with QEMU.
+func ovmf(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(filepath.Dir(filepath.Dir(testtool.Path(t, "qemu-system-x86_64"))), "ovmf")
+}
+
 // firmware makes the machine one of UEFI, with variables of its own that survive resets.
 func (m *Machine) firmware(snapshot string) []string {
 	m.t.Helper()
-	ovmf := filepath.Join(filepath.Dir(filepath.Dir(testtool.Path(m.t, "qemu-system-x86_64"))), "ovmf")
-	from := filepath.Join(ovmf, "OVMF_VARS_4M.fd")
+	from := filepath.Join(ovmf(m.t), "OVMF_VARS_4M.fd")
 	if snapshot != "" {
 		from = filepath.Join(snapshot, varsFile)
 	}
@@ -178,7 +183,7 @@ func (m *Machine) firmware(snapshot string) []string {
 		m.t.Fatal(err)
 	}
 	return []string{
-		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + filepath.Join(ovmf, "OVMF_CODE_4M.fd"),
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + filepath.Join(ovmf(m.t), "OVMF_CODE_4M.fd"),
 		"-drive", "if=pflash,format=raw,unit=1,file=" + file,
 	}
 }

@@ -136,7 +136,11 @@ func TestFollowsAsTheKernel(t *testing.T) {
 func checkAsKernel(t *testing.T, f *FS, top *os.File, path string) {
 	t.Helper()
 	got, err := f.Stat(path)
-	fd, errno := unix.Openat2(int(top.Fd()), path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	fd, errno := unix.Openat2(int(top.Fd()), path, &how)
+	for errors.Is(errno, unix.EAGAIN) { // something was renamed or mounted meanwhile, anywhere
+		fd, errno = unix.Openat2(int(top.Fd()), path, &how)
+	}
 	if errno != nil {
 		if !errors.Is(err, errno) {
 			t.Errorf("%s: %v, want %v", path, err, errno)

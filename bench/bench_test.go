@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testtool"
 )
 
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestQuick runs the whole harness at its smallest, with all contenders.
 func TestQuick(t *testing.T) {
+	testshare.SkipUnlessDue(t, 3)
 	bootc := filepath.Join(t.TempDir(), "bootc")
 	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "containers_image_openpgp", "-o", bootc, "../cmd/bootc")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -7,12 +7,14 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestCollected upgrades five times, and boots two of these: only what the two
 // deployments at the end need is there then.
 func TestCollected(t *testing.T) {
 	t.Parallel()
+	testshare.SkipUnlessDue(t, 2)
 	h := bootHost(t, platform{})
 	var ids []string
 	for i := range 5 {

@@ -6,12 +6,14 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestDayTwo lives with a host: /usr writable for a while, a deployment pinned, the
 // document edited, soft reboots and their refusal, an update that is only downloaded.
 func TestDayTwo(t *testing.T) {
 	t.Parallel()
+	testshare.SkipUnlessDue(t, 5)
 	const next = "registry.test/acme/next:latest"
 	p := platform{}.withDefaults()
 	h := bootHost(t, p)

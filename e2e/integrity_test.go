@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestIntegrity flips bytes on the disk, below the file system: the kernel
 // refuses them, fsck names them, and a pull heals them.
 func TestIntegrity(t *testing.T) {
 	t.Parallel()
+	testshare.SkipUnlessDue(t, 6)
 	h := bootHost(t, platform{})
 	h.serve(os1(t, platform{}))
 	h.waitVerity()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bootc-go/bootc/image/registrytest"
 	"github.com/bootc-go/bootc/internal/testimage"
+	"github.com/bootc-go/bootc/internal/testshare"
 )
 
 // TestSurfaces is what hosts of upstream's have beside the verbs: units that are told of
@@ -14,6 +15,7 @@ import (
 // files of an earlier system, which go once.
 func TestSurfaces(t *testing.T) {
 	t.Parallel()
+	testshare.SkipUnlessDue(t, 4)
 	const (
 		app  = "registry.test/acme/app:v1"
 		unit = "usr/share/containers/systemd/app.container"

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bootc-go/bootc/internal/testshare"
 	"github.com/bootc-go/bootc/internal/testvm"
 )
 
@@ -11,6 +12,7 @@ import (
 // repository, and from there to one on a medium, without a network.
 func TestSwitch(t *testing.T) {
 	t.Parallel()
+	testshare.SkipUnlessDue(t, 0)
 	const hello = "registry.test/users/hello:latest"
 	p := platform{}.withDefaults()
 	medium := testvm.Blank(t, 4<<30)

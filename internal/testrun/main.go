@@ -131,8 +131,7 @@ func shareOfCommit(ctx context.Context) (int, error) {
 	for _, args := range [][]string{{"rev-list", "--count", "HEAD"}, {"rev-parse", "HEAD"}, {"rev-parse", "--is-shallow-repository"}} {
 		out, err := exec.CommandContext(ctx, "git", args...).Output()
 		if err != nil {
-			var exit *exec.ExitError
-			if errors.As(err, &exit) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 				err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
 			}
 			return 0, fmt.Errorf("cannot tell the share, give one as SHARE=all or SHARE=0: git %s: %w", strings.Join(args, " "), err)

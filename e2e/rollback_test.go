@@ -38,9 +38,11 @@ func onTop(t testing.TB, p platform, entries ...registrytest.Entry) testimage.Im
 }
 
 // TestRollback installs, boots, upgrades and rolls back, with each boot loader and each maker of
-// an initramfs. In one share, one of the hosts goes on to a third image.
+// an initramfs. One of the hosts goes on to a third image. TestDemo
+// tells the story of systemd-boot and initramfs-tools in each run.
 func TestRollback(t *testing.T) {
 	t.Parallel()
+	turns := map[string]int{"systemd": 1, "systemd-uki": 6}
 	for name, p := range map[string]platform{
 		"systemd":        {},
 		"systemd-dracut": {Initramfs: "dracut"},
@@ -50,8 +52,8 @@ func TestRollback(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if p.UKI {
-				testshare.SkipUnlessDue(t, 6)
+			if turn, ok := turns[name]; ok {
+				testshare.SkipUnlessDue(t, turn)
 			}
 			p := p.withDefaults()
 			h := bootHost(t, p)
@@ -61,9 +63,7 @@ func TestRollback(t *testing.T) {
 			v1, v2 := rollBack(t, h, p)
 			switch name {
 			case "systemd":
-				if testshare.Due(t, 1) {
-					thirdImage(t, h, p, v1, v2)
-				}
+				thirdImage(t, h, p, v1, v2)
 			case "systemd-uki":
 				h.Run("mkdir -p /etc/bootc; echo 'tries = 1' >/etc/bootc/boot.toml; echo mine >/var/lib/mine")
 				h.failsTo(failingCheck, p, v1)

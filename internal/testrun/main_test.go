@@ -35,7 +35,7 @@ func TestRepeat(t *testing.T) {
 		if err := os.WriteFile("Makefile", []byte("test:\n\techo go test $(TESTARGS) $(PKG)\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command("sh", "-c", "make "+command+" | sh").CombinedOutput()
+		out, err := exec.Command("sh", "-c", "env -u MAKEFLAGS -u MAKELEVEL make "+command+" | sh").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, out)
 		}

@@ -38,8 +38,8 @@ func onTop(t testing.TB, p platform, entries ...registrytest.Entry) testimage.Im
 }
 
 // TestRollback installs, boots, upgrades and rolls back, with each boot loader and each maker of
-// an initramfs. One of the hosts goes on to a third image. TestDemo
-// tells the story of systemd-boot and initramfs-tools in each run.
+// an initramfs. One of the hosts goes on to a third image. In each run TestDemo tells the
+// story of systemd-boot and initramfs-tools.
 func TestRollback(t *testing.T) {
 	t.Parallel()
 	turns := map[string]int{"systemd": 1, "systemd-uki": 6}

@@ -166,8 +166,8 @@ func TempDir(t testing.TB) string {
 	return dir
 }
 
-// sweep removes the directories of tests that were killed: nobody holds them. A new one is
-// left alone, since its test may be about to hold it.
+// sweep removes the directories that no process has locked: their tests were killed. It leaves
+// a new one alone, since its test may be about to lock it.
 func sweep(t testing.TB, pattern string) {
 	t.Helper()
 	dirs, err := filepath.Glob(pattern)

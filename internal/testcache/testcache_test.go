@@ -29,7 +29,7 @@ func TestEntryIsAtomic(t *testing.T) {
 	}
 }
 
-// TestSweep checks that only what nobody holds goes, and not at once.
+// TestSweep checks that sweep removes a directory only if it is old and not locked.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
 	for name, old := range map[string]bool{"tmp-held": true, "tmp-left": true, "tmp-new": false} {

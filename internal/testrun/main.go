@@ -8,7 +8,7 @@
 // passed. SHARE is which of the cases that take turns run, see internal/testshare: a number,
 // "all", or "commit", that of the commit. Without it all run.
 //
-// There is no limit of time: tests that make no progress for half an hour are ended.
+// Tests may take any time. testrun ends them when they make no progress for half an hour.
 package main
 
 import (
